@@ -1,0 +1,167 @@
+"""What the Kubernetes API says: pods, nodes, and the Calico objects that decide how this cluster routes.
+
+Every collection may be empty because it is, or because it could not be read: `Cluster.missing` tells which. Fields
+keep Calico's own names and values where it has them (`Always`, `CrossSubnet`, `Never`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from calitui.facts.missing import Missing
+
+
+class Pod(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A pod. `ips` holds what the CNI wrote (annotation `cni.projectcalico.org/podIPs`), else `status.podIPs`; it is
+    empty for a pod that has none yet and for a finished one. `status` is the word of kubectl's STATUS column, `phase`
+    the API's. `created` is seconds since the epoch, None if unreadable.
+    """
+
+    namespace: str
+    name: str
+    node: str = ""
+    ips: tuple[str, ...] = ()
+    phase: str = ""
+    status: str = ""
+    host_network: bool = False
+    created: float | None = None
+    labels: dict[str, str] = {}
+    uid: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its containers ended for good: its address may belong to somebody else by now."""
+        return self.phase in ("Succeeded", "Failed")
+
+
+class Node(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A node. `bgp_address` is the annotation `projectcalico.org/IPv4Address`, with its mask (`10.0.0.9/24`);
+    `ipip_address`, `vxlan_address`, `vxlan_mac` and `wireguard_address` are the tunnel annotations Calico writes.
+    """
+
+    name: str
+    internal_ips: tuple[str, ...] = ()
+    external_ips: tuple[str, ...] = ()
+    hostname: str = ""
+    ready: bool | None = None
+    pod_cidrs: tuple[str, ...] = ()
+    bgp_address: str | None = None
+    bgp_address6: str | None = None
+    ipip_address: str | None = None
+    vxlan_address: str | None = None
+    vxlan_mac: str | None = None
+    wireguard_address: str | None = None
+    as_number: str | None = None
+    route_reflector_cluster_id: str | None = None
+    labels: dict[str, str] = {}
+
+
+class IPPool(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A pool of pod addresses and how packets between its blocks are carried. Unset modes are `Never`."""
+
+    name: str
+    cidr: str
+    ipip_mode: str = "Never"
+    vxlan_mode: str = "Never"
+    nat_outgoing: bool = False
+    disabled: bool = False
+    block_size: int | None = None
+    node_selector: str = ""
+
+
+class Allocation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One address handed out of a block: to a pod (`namespace`, `pod`) or a tunnel (`kind` `ipipTunnelAddress` ...), on
+    `node`, which is not the block's own node when the address is borrowed.
+    """
+
+    ip: str
+    node: str = ""
+    namespace: str = ""
+    pod: str = ""
+    kind: str = ""
+    handle: str = ""
+
+
+class Block(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An IPAM block. `node` is its affinity (`host:NAME`) or None."""
+
+    cidr: str
+    node: str | None = None
+    allocations: tuple[Allocation, ...] = ()
+    deleted: bool = False
+
+
+class BlockAffinity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A node's claim on a block. BIRD exports it only when `state` is `confirmed`."""
+
+    node: str
+    cidr: str
+    state: str = ""
+    deleted: bool = False
+
+
+class FelixConfiguration(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`name` is `default` or `node.NAME`; `spec` holds its settings as text, under their own names."""
+
+    name: str
+    spec: dict[str, str] = {}
+
+
+class BGPConfiguration(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`name` is `default` or `node.NAME`. The node-to-node mesh is on unless `mesh` is False; None is unset."""
+
+    name: str
+    mesh: bool | None = None
+    as_number: int | None = None
+    listen_port: int | None = None
+    service_cidrs: tuple[str, ...] = ()
+
+
+class BGPPeer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A configured BGP peering. An empty `node` and `node_selector` means every node."""
+
+    name: str
+    peer_ip: str = ""
+    as_number: int | None = None
+    node: str = ""
+    node_selector: str = ""
+    peer_selector: str = ""
+
+
+class PolicyRef(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That a policy exists. `kind` is `NetworkPolicy`, `CalicoNetworkPolicy` or `GlobalNetworkPolicy` (no namespace)."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+
+
+class Cluster(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything that was read from one Kubernetes API.
+
+    `datastore` is `kdd` where Calico's objects are in the API, `etcd` where Calico is there but they are not, "" when
+    not known. `calico_group` is the API group that was read. `read_at` is seconds since the epoch.
+    `policies` is None when no kind of policy could be counted; kinds that could not are in `missing` as
+    `NetworkPolicies`, `Calico NetworkPolicies`, `GlobalNetworkPolicies`.
+    """
+
+    context: str = ""
+    server: str = ""
+    namespace: str = "default"
+    kubernetes_version: str = ""
+    calico_version: str = ""
+    cluster_type: str = ""
+    datastore: str = ""
+    datastore_ready: bool | None = None
+    calico_group: str = ""
+    read_at: float = 0.0
+    pods: tuple[Pod, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    pools: tuple[IPPool, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    affinities: tuple[BlockAffinity, ...] = ()
+    felix: tuple[FelixConfiguration, ...] = ()
+    bgp: tuple[BGPConfiguration, ...] = ()
+    bgp_peers: tuple[BGPPeer, ...] = ()
+    policies: tuple[PolicyRef, ...] | None = None
+    missing: tuple[Missing, ...] = ()

@@ -1,0 +1,182 @@
+"""What one node's kernel holds: links, addresses, routes, rules, neighbours, and its own answers to lookups.
+
+A `NetworkNamespace` is one routing domain; a node has its own and, where they could be read, those of its containers.
+Addresses are text as iproute2 prints them (no prefix length), prefixes are `address/length` with the host bits
+cleared; `default` and `::/0` are written out as `0.0.0.0/0` and `::/0`. `text` fields are the cleaned verbatim line.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from calitui.facts.missing import Missing
+
+
+class Address(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An address on a link. `peer` is the far end of a point-to-point address."""
+
+    ip: str
+    prefix_length: int
+    scope: str = "global"
+    peer: str | None = None
+
+
+class Link(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A network device.
+
+    `kind` is the rtnetlink kind (`veth`, `ipip`, `vxlan`, `bridge`, ...) or "" for hardware and where `ip -d` was not
+    to be had. `state` is the operational state (`UP`, `DOWN`, `UNKNOWN`, `LOWERLAYERDOWN`). `peer_index` is the ifindex
+    behind `@ifN` (the other end of a veth), in the namespace `peer_namespace` (an nsid, or a name that iproute2 knew).
+    `mtu` is in bytes. `tunnel_local`/`tunnel_remote` are the outer addresses of a tunnel, None for `any`. `parent` is
+    the device a VXLAN or VLAN is bound to; `vni` and `port` belong to VXLAN.
+    """
+
+    index: int
+    name: str
+    flags: tuple[str, ...] = ()
+    mtu: int | None = None
+    state: str = "UNKNOWN"
+    mac: str | None = None
+    kind: str = ""
+    peer_index: int | None = None
+    peer_namespace: str | None = None
+    master: str | None = None
+    parent: str | None = None
+    tunnel_local: str | None = None
+    tunnel_remote: str | None = None
+    vni: int | None = None
+    port: int | None = None
+    addresses: tuple[Address, ...] = ()
+    text: str = ""
+
+    @property
+    def is_up(self) -> bool:
+        """Administratively up and not known to lack its carrier."""
+        return "UP" in self.flags and "NO-CARRIER" not in self.flags and self.state not in ("DOWN", "LOWERLAYERDOWN")
+
+
+class NextHop(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One of several next hops of a multipath route. `flags` are `onlink`, `linkdown`, `dead`, `pervasive`."""
+
+    gateway: str | None = None
+    device: str | None = None
+    weight: int = 1
+    flags: tuple[str, ...] = ()
+
+
+class Route(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A route as the kernel holds it.
+
+    `kind` is iproute2's type word: `unicast`, `local`, `broadcast`, `multicast`, `anycast`, `blackhole`, `unreachable`,
+    `prohibit`, `throw`. `table` is its name or number as text (`main`, `local`, `254` is `main`). `protocol` is a name
+    where iproute2 or calitui knows one (`bird` is 12), else the number as text; "" where none was printed (boot).
+    `metric` 0 is the default of IPv4. `source` is the preferred source address. `flags` as in `NextHop`.
+    """
+
+    prefix: str
+    kind: str = "unicast"
+    gateway: str | None = None
+    device: str | None = None
+    table: str = "main"
+    protocol: str = ""
+    scope: str = ""
+    metric: int = 0
+    source: str | None = None
+    mtu: int | None = None
+    tos: int = 0
+    flags: tuple[str, ...] = ()
+    next_hops: tuple[NextHop, ...] = ()
+    text: str = ""
+
+
+class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A routing policy rule. `source`/`destination` are prefixes or None for all; `action` is `lookup` or `blackhole`,
+    `unreachable`, `prohibit`, `goto`, `nop`. `mark`/`mask` are numbers; `table` is a name or number as text.
+    """
+
+    priority: int
+    source: str | None = None
+    destination: str | None = None
+    input_device: str | None = None
+    output_device: str | None = None
+    mark: int | None = None
+    mask: int | None = None
+    table: str | None = None
+    action: str = "lookup"
+    inverted: bool = False
+    suppress_prefix_length: int | None = None
+    other: tuple[str, ...] = ()
+    text: str = ""
+
+
+class Neighbour(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A neighbour entry (ARP or NDP). `state` is the kernel's word (`REACHABLE`, `STALE`, `FAILED`, `PERMANENT` ...)."""
+
+    ip: str
+    device: str
+    mac: str | None = None
+    state: str = ""
+    text: str = ""
+
+
+class LookupAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the kernel itself said to `ip route get DESTINATION [from SOURCE [iif INPUT_DEVICE]]`.
+
+    `route` is the answer with the destination as a /32 (/128) prefix, or None when the kernel refused; then `error` is
+    its words (`RTNETLINK answers: No route to host`). `command` is what was run, `text` what it printed.
+    """
+
+    destination: str
+    source: str | None = None
+    input_device: str | None = None
+    route: Route | None = None
+    error: str = ""
+    command: str = ""
+    text: str = ""
+
+
+class NetworkNamespace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One routing domain: a node's own, or a container's.
+
+    `sysctls` maps names below `net.` in slash form without it, as in `ipv4/ip_forward`, `ipv4/conf/eth0/rp_filter`, to
+    their values. `unparsed` are lines that no grammar covers, verbatim. `complete` names the sections that were read
+    to their end (`links`, `addresses`, `routes`, `routes6`, `rules`, `neighbours`, `sysctls`): only in those is an
+    absence evidence.
+    """
+
+    links: tuple[Link, ...] = ()
+    routes: tuple[Route, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    sysctls: dict[str, str] = {}
+    unparsed: tuple[str, ...] = ()
+    complete: frozenset[str] = frozenset()
+
+
+class Container(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The network namespace that holds the pod address `ip`; `found_by` says how it was found (a pid or a netns path)."""
+
+    ip: str
+    namespace: NetworkNamespace
+    found_by: str = ""
+
+
+class NodeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything one read of one node brought back.
+
+    `name` is the Kubernetes node. `via` is the way in (`ssh`), `target` what was dialled (`root@10.173.32.23:22`),
+    `address_source` why that address (`InternalIP`, `nodes table`). `read_at` is seconds since the epoch. `missing`
+    says what was asked for and not read; a node that could not be reached has everything in `missing` and `host` None.
+    """
+
+    name: str
+    via: str
+    target: str = ""
+    address_source: str = ""
+    read_at: float = 0.0
+    hostname: str = ""
+    kernel: str = ""
+    host: NetworkNamespace | None = None
+    containers: tuple[Container, ...] = ()
+    answers: tuple[LookupAnswer, ...] = ()
+    missing: tuple[Missing, ...] = ()

@@ -1,0 +1,1 @@
+"""Facts in, path out: lookup, walk, encapsulation, and the way back. Pure; no I/O, no transport, no screen."""

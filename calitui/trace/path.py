@@ -1,0 +1,185 @@
+"""The shape of a computed path: what every report and screen shows.
+
+The vocabularies are closed, scripts test their values. A hop never exists without evidence of where it comes from.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from calitui.facts.missing import Missing
+
+
+class Step(StrEnum):
+    """What happens at a hop, named from the packet's point of view."""
+
+    CONTAINER_OUT = "container-out"
+    VETH_IN = "veth-in"
+    ROUTE = "route"
+    TUNNEL_OUT = "tunnel-out"
+    NIC_OUT = "nic-out"
+    NIC_IN = "nic-in"
+    TUNNEL_IN = "tunnel-in"
+    VETH_OUT = "veth-out"
+    CONTAINER_IN = "container-in"
+    HOST_OUT = "host-out"
+    """The packet is made by the node itself: a host-network pod."""
+    HOST_IN = "host-in"
+    """The packet is taken in by the node itself: a host-network pod."""
+
+
+class Evidence(StrEnum):
+    """Where a hop's statement comes from."""
+
+    KERNEL = "kernel"
+    TABLE = "table"
+    OBSERVED = "observed"
+    INFERRED = "inferred"
+    NOT_READ = "not-read"
+
+
+class Disposition(StrEnum):
+    """How a direction ends."""
+
+    DELIVERED = "delivered"
+    NO_ROUTE = "no-route"
+    BLACKHOLE = "blackhole"
+    UNREACHABLE = "unreachable"
+    PROHIBITED = "prohibited"
+    NO_NEIGHBOUR = "no-neighbour"
+    WRONG_NODE = "wrong-node"
+    DROPPED = "dropped"
+    LOOP = "loop"
+    UNKNOWN = "unknown"
+
+
+class Verdict(StrEnum):
+    """Both directions together."""
+
+    DELIVERED = "delivered"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+class Encapsulation(StrEnum):
+    """What is put around the packet between the nodes."""
+
+    NONE = "none"
+    IPIP = "ipip"
+    VXLAN = "vxlan"
+    WIREGUARD = "wireguard"
+
+
+class Header(msgspec.Struct, frozen=True):
+    """One IP header of the packet at a hop. `protocol` is `icmp`, `ipip`, `udp`, ... or `any` for the user's packet."""
+
+    protocol: str
+    src: str
+    dst: str
+
+
+class Hop(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a direction.
+
+    `number` counts from 1 within the direction. `device` is the interface the step happens on. `route` is the deciding
+    route as iproute2 prints it. `reason` says why evidence is inferred or not read, or why the direction ends here.
+    `packet` lists headers, outermost first. `mtu` is the device's (or the route's) in bytes. `explanation` tells a
+    person what happens here in plain words, `check` is the command she would type to see it. `lines` is the evidence
+    verbatim, each with where it was read. `disagreement` is set when the kernel's answer and the lookup in the tables
+    differ. `ends` is the disposition when the direction ends here.
+    """
+
+    number: int
+    step: Step
+    node: str | None
+    device: str | None = None
+    route: str | None = None
+    evidence: Evidence
+    reason: str | None = None
+    packet: tuple[Header, ...] = ()
+    mtu: int | None = None
+    explanation: str = ""
+    check: str | None = None
+    lines: tuple[str, ...] = ()
+    disagreement: str | None = None
+    ends: Disposition | None = None
+
+
+class Direction(msgspec.Struct, frozen=True, kw_only=True):
+    """The path one way. `name` is `forward` or `return`. `path_mtu` is the largest inner packet in bytes, None if any
+    link on the way is unknown. `underlay` is the prefix both nodes share, or the outer next hop's, for drawing.
+    """
+
+    name: str
+    disposition: Disposition
+    encapsulation: Encapsulation
+    path_mtu: int | None = None
+    underlay: str | None = None
+    hops: tuple[Hop, ...] = ()
+
+    @property
+    def inferred(self) -> int:
+        """How many hops were computed rather than read."""
+        return sum(hop.evidence is Evidence.INFERRED for hop in self.hops)
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the packet starts or ends. `kind` is `pod`, `host-network-pod` or `ip` (an address nobody claims)."""
+
+    kind: str
+    namespace: str | None = None
+    name: str | None = None
+    node: str | None = None
+    ip: str | None = None
+
+    @property
+    def label(self) -> str:
+        """`namespace/name`, or the address."""
+        return f"{self.namespace}/{self.name}" if self.name else (self.ip or "?")
+
+
+class Policies(msgspec.Struct, frozen=True, kw_only=True):
+    """Policies exist beside the routes and are not evaluated: how many could apply to either end.
+
+    `count` is None where they could not be read; `sentence` says it all for a person.
+    """
+
+    evaluated: bool = False
+    count: int | None = None
+    sentence: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A cause with its evidence and a fix. `severity` is `error`, `warning` or `info`."""
+
+    code: str
+    severity: str
+    node: str | None
+    summary: str
+    evidence: tuple[str, ...] = ()
+    fix: str = ""
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """Both directions between two ends. `taken_at` is seconds since the epoch of the oldest fact it rests on."""
+
+    taken_at: float
+    verdict: Verdict
+    source: Endpoint
+    destination: Endpoint
+    directions: tuple[Direction, ...]
+    policies: Policies
+    findings: tuple[Finding, ...] = ()
+    unread: tuple[Missing, ...] = ()
+
+    @property
+    def forward(self) -> Direction:
+        """Source to destination."""
+        return self.directions[0]
+
+    @property
+    def back(self) -> Direction:
+        """Destination to source: a path of its own, not a mirror."""
+        return self.directions[1]
