@@ -58,4 +58,6 @@ def load(path: Path | None = None) -> Config:
     try:
         return msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
-        raise UsageError(f"Config file {where}: {error}", "Known tables are [nodes] and [ssh], known key is theme") from None
+        raise UsageError(
+            f"Config file {where}: {error}", "Known tables are [nodes] and [ssh], known key is theme"
+        ) from None

@@ -1,1 +1,1 @@
-"""The inventory from the Kubernetes API: connect, list, watch, Calico's own objects. Ends in `calitui.facts.cluster`."""
+"""The inventory from the Kubernetes API: connect, list, watch, Calico's own objects; ends in `calitui.facts`."""

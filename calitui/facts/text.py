@@ -14,7 +14,9 @@ LONGEST_LINE = 4096
 
 # C0 and C1 controls, line and paragraph separators, bidirectional overrides and isolates, zero-width characters, lone
 # surrogates: each can move the cursor, hide text or reorder what a person reads.
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufff9-\ufffb]")
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufff9-\ufffb]"
+)
 
 
 def clean(text: str) -> str:
