@@ -6,6 +6,8 @@ keep Calico's own names and values where it has them (`Always`, `CrossSubnet`, `
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from calitui.facts.missing import Missing
@@ -129,7 +131,7 @@ class BGPPeer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PolicyRef(msgspec.Struct, frozen=True, omit_defaults=True):
-    """That a policy exists. `kind` is `NetworkPolicy`, `CalicoNetworkPolicy` or `GlobalNetworkPolicy` (no namespace)."""
+    """A policy there is. `kind` is `NetworkPolicy`, `CalicoNetworkPolicy` or `GlobalNetworkPolicy` (no namespace)."""
 
     kind: str
     name: str
@@ -165,3 +167,25 @@ class Cluster(msgspec.Struct, frozen=True, omit_defaults=True):
     bgp_peers: tuple[BGPPeer, ...] = ()
     policies: tuple[PolicyRef, ...] | None = None
     missing: tuple[Missing, ...] = ()
+
+
+class Freshness(StrEnum):
+    """How much a list can be trusted to be the cluster of this moment."""
+
+    LOADING = "loading"
+    """Pages are still coming: what is here is true, more will follow."""
+    LIVE = "live"
+    """A watch follows the cluster."""
+    STALE = "stale"
+    """The watch is cut; `Inventory.since` says since when."""
+    RECORDED = "recorded"
+    """A snapshot: nothing follows."""
+
+
+class Inventory(msgspec.Struct, frozen=True):
+    """A cluster and how fresh it is. `since` (seconds since the epoch) and `reason` belong to `STALE`."""
+
+    cluster: Cluster
+    freshness: Freshness
+    since: float | None = None
+    reason: str = ""

@@ -110,13 +110,20 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Neighbour(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A neighbour entry (ARP or NDP). `state` is the kernel's word (`REACHABLE`, `STALE`, `FAILED`, `PERMANENT` ...)."""
+    """An ARP or NDP entry. `state` is the kernel's word (`REACHABLE`, `STALE`, `FAILED`, `PERMANENT` ...)."""
 
     ip: str
     device: str
     mac: str | None = None
     state: str = ""
     text: str = ""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Where a packet from `source` to `destination` would go from here; both are addresses of one family."""
+
+    source: str
+    destination: str
 
 
 class LookupAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -154,7 +161,7 @@ class NetworkNamespace(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Container(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The network namespace that holds the pod address `ip`; `found_by` says how it was found (a pid or a netns path)."""
+    """The network namespace that holds the pod address `ip`; `found_by` is the pid or netns path it was found by."""
 
     ip: str
     namespace: NetworkNamespace
