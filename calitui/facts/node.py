@@ -92,6 +92,7 @@ class Route(msgspec.Struct, frozen=True, omit_defaults=True):
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
     """A routing policy rule. `source`/`destination` are prefixes or None for all; `action` is `lookup` or `blackhole`,
     `unreachable`, `prohibit`, `goto`, `nop`. `mark`/`mask` are numbers; `table` is a name or number as text.
+    `family` is 4 or 6.
     """
 
     priority: int
@@ -107,6 +108,7 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
     suppress_prefix_length: int | None = None
     other: tuple[str, ...] = ()
     text: str = ""
+    family: int = 4
 
 
 class Neighbour(msgspec.Struct, frozen=True, omit_defaults=True):
