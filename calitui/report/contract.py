@@ -1,0 +1,195 @@
+"""The JSON of a trace, `"schema": "calitui.trace/1"`: what scripts read.
+
+Every key is always there, `null` where nothing is known. Fields are added, never renamed or removed: a script written
+against one version works with every later one. Separate from `calitui.trace.path` so that the engine may change its
+structs without changing what scripts see.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from calitui.facts.text import clean
+from calitui.report.words import moment
+from calitui.trace.path import (
+    Direction,
+    Disposition,
+    Encapsulation,
+    Endpoint,
+    Evidence,
+    Finding,
+    Hop,
+    Step,
+    Trace,
+    Verdict,
+)
+
+SCHEMA: Final = "calitui.trace/1"
+
+
+class EndpointReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the packet starts or ends. `kind` is `pod`, `host-network-pod` or `ip`."""
+
+    kind: str
+    namespace: str | None
+    name: str | None
+    node: str | None
+    ip: str | None
+
+
+class HeaderReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One IP header of the packet."""
+
+    protocol: str
+    src: str
+    dst: str
+
+
+class HopReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One step. `packet` is outermost first; `lines` are the evidence verbatim; `ends` is set where the path ends."""
+
+    number: int
+    step: Step
+    node: str | None
+    device: str | None
+    route: str | None
+    evidence: Evidence
+    reason: str | None
+    packet: tuple[HeaderReport, ...]
+    mtu: int | None
+    explanation: str | None
+    check: str | None
+    lines: tuple[str, ...]
+    disagreement: str | None
+    ends: Disposition | None
+
+
+class DirectionReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The path one way; `path_mtu` in bytes of the inner packet."""
+
+    name: str
+    disposition: Disposition
+    encapsulation: Encapsulation
+    path_mtu: int | None
+    underlay: str | None
+    hops: tuple[HopReport, ...]
+
+
+class PoliciesReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `delivered` does not speak of while `evaluated` is false. `count` is null where it could not be read."""
+
+    evaluated: bool
+    count: int | None
+    sentence: str
+
+
+class FindingReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A cause. `severity` is `error`, `warning` or `info`."""
+
+    code: str
+    severity: str
+    node: str | None
+    summary: str
+    evidence: tuple[str, ...]
+    fix: str | None
+
+
+class UnreadReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing that was asked for and not read; `node` is null for something of the cluster."""
+
+    node: str | None
+    what: str
+    reason: str
+
+
+class TraceReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole report. `taken_at` is RFC 3339 in UTC, null where the facts carry no time."""
+
+    schema: Literal["calitui.trace/1"]
+    taken_at: datetime | None
+    verdict: Verdict
+    source: EndpointReport
+    destination: EndpointReport
+    directions: tuple[DirectionReport, ...]
+    policies: PoliciesReport
+    findings: tuple[FindingReport, ...]
+    unread: tuple[UnreadReport, ...]
+
+
+def as_json(trace: Trace) -> bytes:
+    """The trace as UTF-8 JSON, indented, ending in a newline."""
+    return msgspec.json.format(msgspec.json.encode(report(trace)), indent=2) + b"\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) that `as_json` keeps to."""
+    return msgspec.json.schema(TraceReport)
+
+
+def report(trace: Trace) -> TraceReport:
+    """The trace in the shape that scripts read, every text printable."""
+    return TraceReport(
+        schema=SCHEMA,
+        taken_at=moment(trace.taken_at),
+        verdict=trace.verdict,
+        source=_endpoint(trace.source),
+        destination=_endpoint(trace.destination),
+        directions=tuple(_direction(direction) for direction in trace.directions),
+        policies=PoliciesReport(trace.policies.evaluated, trace.policies.count, clean(trace.policies.sentence)),
+        findings=tuple(_finding(finding) for finding in trace.findings),
+        unread=tuple(
+            UnreadReport(_text(missing.node), clean(missing.what), clean(missing.reason)) for missing in trace.unread
+        ),
+    )
+
+
+def _text(text: str | None) -> str | None:
+    return clean(text) if text else None
+
+
+def _endpoint(end: Endpoint) -> EndpointReport:
+    return EndpointReport(clean(end.kind), _text(end.namespace), _text(end.name), _text(end.node), _text(end.ip))
+
+
+def _direction(direction: Direction) -> DirectionReport:
+    return DirectionReport(
+        name=clean(direction.name),
+        disposition=direction.disposition,
+        encapsulation=direction.encapsulation,
+        path_mtu=direction.path_mtu,
+        underlay=_text(direction.underlay),
+        hops=tuple(_hop(hop) for hop in direction.hops),
+    )
+
+
+def _hop(hop: Hop) -> HopReport:
+    return HopReport(
+        number=hop.number,
+        step=hop.step,
+        node=_text(hop.node),
+        device=_text(hop.device),
+        route=_text(hop.route),
+        evidence=hop.evidence,
+        reason=_text(hop.reason),
+        packet=tuple(HeaderReport(clean(head.protocol), clean(head.src), clean(head.dst)) for head in hop.packet),
+        mtu=hop.mtu,
+        explanation=_text(hop.explanation),
+        check=_text(hop.check),
+        lines=tuple(clean(line) for line in hop.lines),
+        disagreement=_text(hop.disagreement),
+        ends=hop.ends,
+    )
+
+
+def _finding(finding: Finding) -> FindingReport:
+    return FindingReport(
+        code=clean(finding.code),
+        severity=clean(finding.severity),
+        node=_text(finding.node),
+        summary=clean(finding.summary),
+        evidence=tuple(clean(line) for line in finding.evidence),
+        fix=_text(finding.fix),
+    )

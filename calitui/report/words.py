@@ -1,0 +1,183 @@
+"""The words of a verdict, shared by every front end so that all of them say the same.
+
+A verdict is worded, never only coloured, and says what it rests on: how many hops are inferred, where kernel and tables
+disagree, that policies were not evaluated.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from calitui.facts.text import clean
+from calitui.trace.path import (
+    Direction,
+    Disposition,
+    Encapsulation,
+    Endpoint,
+    Evidence,
+    Header,
+    Hop,
+    Policies,
+    Trace,
+    Verdict,
+)
+
+SEPARATOR = " · "
+MOST_NAMES = 3
+"""Names written out before the rest is counted."""
+
+_ENCAPSULATION = {
+    Encapsulation.NONE: "no encapsulation",
+    Encapsulation.IPIP: "IPIP",
+    Encapsulation.VXLAN: "VXLAN",
+    Encapsulation.WIREGUARD: "WireGuard",
+}
+
+
+def verdict_line(trace: Trace) -> str:
+    """Both directions in one line: `delivered both ways · IPIP · path MTU 1480 · 2 hops inferred · routing only`."""
+    if trace.verdict is Verdict.DELIVERED:
+        parts = ["delivered both ways", *_carriage(trace), *_doubts(trace.directions)]
+    elif trace.verdict is Verdict.BROKEN:
+        parts = ["broken: " + SEPARATOR.join(_outcome(trace, way) for way in _worst_first(trace))]
+        parts += _doubts(trace.directions)
+    else:
+        undecided = [way for way in trace.directions if way.disposition is Disposition.UNKNOWN]
+        parts = ["unknown: " + _why_unknown(trace, undecided)]
+        parts += [_outcome(trace, way) for way in trace.directions if way not in undecided]
+        parts += _doubts(trace.directions)
+    return SEPARATOR.join([*parts, *_policies(trace.policies)])
+
+
+def direction_line(direction: Direction) -> str:
+    """One direction in one line: `forward: delivered · IPIP · path MTU 1480 · 2 hops inferred`."""
+    parts = [f"{clean(direction.name)}: {_ending(direction)}", _ENCAPSULATION[direction.encapsulation]]
+    if direction.path_mtu is not None:
+        parts.append(f"path MTU {direction.path_mtu}")
+    elif direction.disposition is Disposition.DELIVERED:
+        parts.append("path MTU unknown")
+    return SEPARATOR.join(parts + _doubts((direction,)))
+
+
+def endpoint_line(endpoint: Endpoint) -> str:
+    """Who an end is: `pod huang1/web on k8s-calico2, 192.168.97.1`."""
+    kind = "address" if endpoint.kind == "ip" else clean(endpoint.kind.replace("-", " "))
+    words = f"{kind} {clean(endpoint.label)}"
+    if endpoint.node:
+        words += f" on {clean(endpoint.node)}"
+    if endpoint.ip and endpoint.name:
+        words += f", {clean(endpoint.ip)}"
+    return words
+
+
+def headers_line(packet: tuple[Header, ...]) -> str:
+    """The packet's headers, outermost first: `ipip 10.0.0.1 > 10.0.0.2 [ any 192.168.0.1 > 192.168.1.1 ]`."""
+    words = [clean(f"{header.protocol} {header.src} > {header.dst}") for header in packet]
+    return " [ ".join(words) + " ]" * (len(words) - 1)
+
+
+def moment(seconds: float) -> datetime | None:
+    """A time of the facts in UTC to the second, or None where it is not known (0) or absurd."""
+    if seconds <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=0)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def moment_line(seconds: float) -> str:
+    """A time of the facts for a person."""
+    when = moment(seconds)
+    return when.strftime("%Y-%m-%d %H:%M:%S UTC") if when else "at an unknown time"
+
+
+def unread_line(node: str | None, what: str, reason: str) -> str:
+    """One thing that was not read: `k8s-calico3: routes: connection refused`."""
+    return ": ".join(clean(part) for part in (node, what, reason) if part)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 hop`, `2 hops`, `3 policies`."""
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def listed(names: list[str]) -> str:
+    """`a, b, c and 4 more`."""
+    shown = ", ".join(clean(name) for name in names[:MOST_NAMES])
+    return f"{shown} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else shown
+
+
+def _ending(direction: Direction) -> str:
+    hop = next((hop for hop in reversed(direction.hops) if hop.ends is not None), None)
+    if direction.disposition is Disposition.DELIVERED or hop is None:
+        return direction.disposition.value
+    where = f" on {clean(hop.node)}" if hop.node else ""
+    return f"{direction.disposition.value} at hop {hop.number}{where}"
+
+
+def _outcome(trace: Trace, direction: Direction) -> str:
+    if direction.disposition is Disposition.UNKNOWN:
+        return f"{clean(direction.name)} unknown: {_why_unknown(trace, [direction])}"
+    return f"{clean(direction.name)} {_ending(direction)}"
+
+
+def _worst_first(trace: Trace) -> list[Direction]:
+    harmless = (Disposition.DELIVERED, Disposition.UNKNOWN)
+    return sorted(trace.directions, key=lambda way: way.disposition in harmless)
+
+
+def _why_unknown(trace: Trace, undecided: list[Direction]) -> str:
+    hops = [hop for way in undecided for hop in way.hops if _is_open(hop)]
+    nodes = list(dict.fromkeys(hop.node for hop in hops if hop.node))
+    if not nodes:
+        nodes = list(dict.fromkeys(missing.node for missing in trace.unread if missing.node))
+    if nodes:
+        return f"{listed(nodes)} not read"
+    if reason := next((hop.reason for hop in hops if hop.reason), None):
+        return clean(reason)
+    if trace.unread:
+        return f"{listed([missing.what for missing in trace.unread])} not read"
+    return " and ".join(clean(way.name) for way in undecided or trace.directions) + " not decided"
+
+
+def _is_open(hop: Hop) -> bool:
+    return hop.evidence is Evidence.NOT_READ or hop.ends is Disposition.UNKNOWN
+
+
+def _carriage(trace: Trace) -> list[str]:
+    kinds = [_ENCAPSULATION[way.encapsulation] for way in trace.directions]
+    mtus = [str(way.path_mtu) if way.path_mtu is not None else "unknown" for way in trace.directions]
+    names = [clean(way.name) for way in trace.directions]
+    return [_both(kinds, names), "path MTU " + _both(mtus, names)]
+
+
+def _both(values: list[str], names: list[str]) -> str:
+    if len(set(values)) == 1:
+        return values[0]
+    return ", ".join(f"{value} {name}" for value, name in zip(values, names, strict=True))
+
+
+def _doubts(directions: tuple[Direction, ...]) -> list[str]:
+    doubts = []
+    if inferred := sum(way.inferred for way in directions):
+        doubts.append(f"{counted(inferred, 'hop')} inferred")
+    hops = [hop for way in directions for hop in way.hops]
+    if sum(hop.evidence is Evidence.NOT_READ for hop in hops) and all(
+        way.disposition is Disposition.DELIVERED for way in directions
+    ):
+        doubts.append(f"{counted(sum(hop.evidence is Evidence.NOT_READ for hop in hops), 'hop')} not read")
+    if disagreements := sum(hop.disagreement is not None for hop in hops):
+        doubts.append(f"kernel and tables disagree at {counted(disagreements, 'hop')}")
+    return doubts
+
+
+def _policies(policies: Policies) -> list[str]:
+    if policies.evaluated:
+        return []
+    if policies.count is None:
+        return ["routing only (policies not read)"]
+    if policies.count == 0:
+        return ["routing only (no policies found)"]
+    return [f"routing only ({counted(policies.count, 'policy')} not evaluated)"]

@@ -1,0 +1,204 @@
+"""The JSON contract, and that Markdown and text show everything and obey nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from calitui.facts.missing import Missing
+from calitui.report import as_json, as_markdown, as_text, json_schema
+from calitui.report.contract import TraceReport
+from calitui.report.markdown import fenced, prose, span
+from calitui.trace.path import Disposition, Endpoint, Finding, Trace
+from tests.report.paths import BROKEN, DELIVERED, FORWARD, OUT, ROUTE, UNKNOWN, with_directions
+
+GOLDEN = Path(__file__).parent / "golden"
+FINDING = Finding(
+    code="blackhole-block",
+    severity="error",
+    node="k8s-calico2",
+    summary="The block is a blackhole here",
+    evidence=("blackhole 192.168.210.128/26 proto bird",),
+    fix="Look at the BGP session",
+)
+FULL = replace(BROKEN, findings=(FINDING,), unread=(Missing("IPPools", "forbidden"),))
+
+KEYS = {
+    "": "schema taken_at verdict source destination directions policies findings unread",
+    "source": "kind namespace name node ip",
+    "directions": "name disposition encapsulation path_mtu underlay hops",
+    "hops": "number step node device route evidence reason packet mtu explanation check lines disagreement ends",
+    "packet": "protocol src dst",
+    "policies": "evaluated count sentence",
+    "findings": "code severity node summary evidence fix",
+    "unread": "node what reason",
+}
+
+
+@pytest.mark.parametrize("trace", [DELIVERED, BROKEN, UNKNOWN, FULL])
+def test_json_keeps_the_contract(trace: Trace) -> None:
+    data = json.loads(as_json(trace))
+    assert data["schema"] == "calitui.trace/1"
+    assert list(data) == KEYS[""].split()
+    assert list(data["source"]) == list(data["destination"]) == KEYS["source"].split()
+    assert list(data["policies"]) == KEYS["policies"].split()
+    for direction in data["directions"]:
+        assert list(direction) == KEYS["directions"].split()
+        for hop in direction["hops"]:
+            assert list(hop) == KEYS["hops"].split()
+            assert all(list(header) == KEYS["packet"].split() for header in hop["packet"])
+    assert all(list(finding) == KEYS["findings"].split() for finding in data["findings"])
+    assert all(list(missing) == KEYS["unread"].split() for missing in data["unread"])
+    assert msgspec.json.decode(as_json(trace), type=TraceReport).verdict is trace.verdict
+
+
+def test_json_values() -> None:
+    data = json.loads(as_json(DELIVERED))
+    assert data["taken_at"] == "2018-06-25T06:00:00Z"
+    assert datetime.fromisoformat(data["taken_at"]).tzinfo == UTC
+    tunnel = data["directions"][0]["hops"][2]
+    assert tunnel["packet"][0] == {"protocol": "ipip", "src": "10.173.32.23", "dst": "10.173.32.26"}
+    assert tunnel["route"] is None
+    assert tunnel["lines"] == []
+    assert data["policies"] == {"evaluated": False, "count": 3, "sentence": DELIVERED.policies.sentence}
+    assert json.loads(as_json(replace(DELIVERED, taken_at=0.0)))["taken_at"] is None
+    assert json.loads(as_json(FULL))["unread"] == [{"node": None, "what": "IPPools", "reason": "forbidden"}]
+
+
+def test_schema_names_every_key() -> None:
+    schema = json_schema()
+    names = {name for part in schema["$defs"].values() for name in part.get("properties", {})}
+    assert names == {key for keys in KEYS.values() for key in keys.split()}
+    for part in schema["$defs"].values():
+        assert set(part.get("required", ())) == set(part.get("properties", ()))
+
+
+@pytest.mark.parametrize(
+    ("name", "report"),
+    [
+        ("broken.json", as_json(FULL).decode()),
+        ("broken.md", as_markdown(FULL)),
+        ("broken.txt", as_text(FULL, 100, False)),
+        ("delivered.md", as_markdown(DELIVERED)),
+        ("delivered-80.txt", as_text(DELIVERED, 80, False)),
+        ("unknown-80.txt", as_text(UNKNOWN, 80, False)),
+    ],
+)
+def test_golden(name: str, report: str) -> None:
+    assert report == (GOLDEN / name).read_text("utf-8")
+
+
+def test_text_holds_everything_of_a_hop() -> None:
+    text = as_text(FULL, 100, False)
+    for hop in (*FULL.forward.hops, *FULL.back.hops):
+        for part in (hop.step, hop.node, hop.device, hop.route, f"[{hop.evidence}]", hop.reason, hop.check, *hop.lines):
+            assert part is None or str(part) in text
+        assert str(hop.mtu) in text
+        assert " ".join(hop.explanation.split()) in " ".join(text.split())
+    assert "ends here: blackhole" in text
+
+
+@pytest.mark.parametrize("width", [1, 40, 60, 80, 200])
+def test_text_wraps_sentences_and_leaves_evidence_whole(width: int) -> None:
+    lines = as_text(DELIVERED, width, False).splitlines()
+    assert any(line.endswith(ROUTE.lines[0]) for line in lines)
+    verbatim = ("route ", "evidence ", "see it ", "packet ")
+    heads = [line for line in lines if " → " not in line and not re.match(r" +\d+  ", line)]
+    sentences = [line for line in heads if not line.strip().startswith(verbatim)]
+    assert max(len(line) for line in sentences) <= max(width, 40)
+
+
+def test_colour_changes_no_word() -> None:
+    coloured = as_text(FULL, 80, True)
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == as_text(FULL, 80, False)
+
+
+HOSTILE = "[red]x[/red] \x1b]0;owned\x07\x9b31m `` ``` | <img src=x> [a](http://evil.example) # @team $(reboot) \u202e"
+
+
+def hostile() -> Trace:
+    """Every text of it wants to be more than text."""
+    hop = replace(
+        OUT,
+        node=HOSTILE,
+        device=HOSTILE,
+        route=HOSTILE,
+        reason=HOSTILE,
+        explanation=HOSTILE,
+        check=HOSTILE,
+        lines=(HOSTILE, "```", "````text"),
+        disagreement=HOSTILE,
+        ends=Disposition.DROPPED,
+    )
+    end = Endpoint(kind="pod", namespace=HOSTILE, name=HOSTILE, node=HOSTILE, ip=HOSTILE)
+    way = replace(FORWARD, hops=(hop,), disposition=Disposition.DROPPED, underlay=HOSTILE)
+    finding = replace(FINDING, code=HOSTILE, node=HOSTILE, summary=HOSTILE, evidence=(HOSTILE,), fix=HOSTILE)
+    trace = with_directions(BROKEN, way, replace(way, name="return"))
+    return replace(
+        trace, source=end, destination=end, findings=(finding,), unread=(Missing(HOSTILE, HOSTILE, HOSTILE),)
+    )
+
+
+@pytest.mark.parametrize(
+    "report",
+    [as_json(hostile()).decode(), as_markdown(hostile()), as_text(hostile(), 80, False)],
+    ids=["json", "md", "text"],
+)
+def test_no_control_character_survives(report: str) -> None:
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", report)
+
+
+def test_markup_of_facts_stays_text() -> None:
+    assert "[red]x[/red]" in as_text(hostile(), 400, False)
+    assert "\x1b]" not in as_text(hostile(), 400, True)
+
+
+def test_markdown_of_facts_stays_text() -> None:
+    """Outside code no unescaped `<`, `[`, `|` or URL is left, and no fence closes early."""
+    outside, fence = [], ""
+    for line in as_markdown(hostile()).splitlines():
+        mark = re.match(r"^(`{3,})", line)
+        if fence:
+            fence = "" if line == fence else fence
+        elif mark:
+            fence = mark[1]
+        else:
+            outside.append(re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", re.sub(r"\\`", "", line)))
+    assert not fence
+    text = "\n".join(line for line in outside if not line.startswith("|"))
+    assert not re.search(r"(?<!\\)[<\[]", text)
+    assert "http://" not in text
+
+
+def test_table_rows_keep_their_columns() -> None:
+    rows = [line for line in as_markdown(hostile()).splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {8}
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a_b*c", r"a\_b\*c"),
+        ("- item", r"\- item"),
+        ("1. item", r"1\. item"),
+        ("<b>", r"\<b\>"),
+        ("see https://x.example", r"see https\://x.example"),
+        ("www.x.example", r"www\.x.example"),
+    ],
+)
+def test_prose(text: str, written: str) -> None:
+    assert prose(text) == written
+
+
+def test_spans_and_fences_outgrow_their_backticks() -> None:
+    assert span("a`b") == "``a`b``"
+    assert span("`a") == "`` `a ``"
+    assert span("a|b", cell=True) == r"`a\|b`"
+    assert fenced(["````"]).splitlines() == ["`````text", "````", "`````"]
