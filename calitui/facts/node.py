@@ -91,7 +91,8 @@ class Route(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
     """A routing policy rule. `source`/`destination` are prefixes or None for all; `action` is `lookup` or `blackhole`,
-    `unreachable`, `prohibit`, `goto`, `nop`. `mark`/`mask` are numbers; `table` is a name or number as text.
+    `unreachable`, `prohibit`, `goto`, `nop`. `mark`/`mask` are numbers; `table` is a name or number as text, and the
+    priority to go on with for `goto`. `other` are selectors that have no field: whether they match can't be said.
     `family` is 4 or 6.
     """
 
@@ -149,7 +150,7 @@ class NetworkNamespace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `sysctls` maps names below `net.` in slash form without it, as in `ipv4/ip_forward`, `ipv4/conf/eth0/rp_filter`, to
     their values. `unparsed` are lines that no grammar covers, verbatim. `complete` names the sections that were read
-    to their end (`links`, `addresses`, `routes`, `routes6`, `rules`, `neighbours`, `sysctls`): only in those is an
+    to their end (`links`, `addresses`, `routes`, `routes6`, `rules`, `rules6`, `neighbours`, `sysctls`): only in those is an
     absence evidence.
     """
 

@@ -1,0 +1,55 @@
+"""A route as iproute2 would print it, for routes that never were text (netlink, tests)."""
+
+from __future__ import annotations
+
+from calitui.facts.node import NextHop, Route
+
+
+def render_route(route: Route) -> str:
+    """One line in iproute2's order of words; `parse_routes` reads it back to the same route.
+
+    Next hops follow in the same line, as `ip route add` takes them.
+    """
+    ipv6 = ":" in route.prefix
+    said = [] if route.kind == "unicast" else [route.kind]
+    said.append(_shown(route.prefix, ipv6))
+    if route.tos:
+        said += ["tos", f"0x{route.tos:02x}"]
+    said += _towards(route.gateway, route.device, ipv6)
+    if route.table != "main":
+        said += ["table", route.table]
+    if route.protocol:
+        said += ["proto", route.protocol]
+    if route.scope:
+        said += ["scope", route.scope]
+    if route.source is not None:
+        said += ["src", route.source]
+    if route.metric or ipv6:
+        said += ["metric", str(route.metric)]
+    said += route.flags
+    if route.mtu is not None:
+        said += ["mtu", str(route.mtu)]
+    if ipv6:
+        said += ["pref", "medium"]
+    for hop in route.next_hops:
+        said += _next_hop(hop, ipv6)
+    return " ".join(said)
+
+
+def _shown(prefix: str, ipv6: bool) -> str:
+    if prefix in ("0.0.0.0/0", "::/0"):
+        return "default"
+    return prefix.removesuffix("/128" if ipv6 else "/32")
+
+
+def _towards(gateway: str | None, device: str | None, ipv6: bool) -> list[str]:
+    said: list[str] = []
+    if gateway is not None:
+        said += ["via", "inet6", gateway] if ":" in gateway and not ipv6 else ["via", gateway]
+    if device is not None:
+        said += ["dev", device]
+    return said
+
+
+def _next_hop(hop: NextHop, ipv6: bool) -> list[str]:
+    return ["nexthop", *_towards(hop.gateway, hop.device, ipv6), "weight", str(hop.weight), *hop.flags]
