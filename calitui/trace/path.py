@@ -126,7 +126,7 @@ class Direction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the packet starts or ends. `kind` is `pod`, `host-network-pod` or `ip` (an address nobody claims)."""
+    """Where the packet starts or ends. `kind` is `pod`, `host-network-pod` or `node`."""
 
     kind: str
     namespace: str | None = None

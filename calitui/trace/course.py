@@ -1,0 +1,144 @@
+"""A direction under construction: the hops so far, the packet as it is now, and how it ended if it has."""
+
+from __future__ import annotations
+
+import msgspec
+
+from calitui.trace.decision import Decision
+from calitui.trace.fabric import Fabric
+from calitui.trace.path import (
+    Direction,
+    Disposition,
+    Encapsulation,
+    Endpoint,
+    Evidence,
+    Header,
+    Hop,
+    Step,
+)
+
+IPIP_OVERHEAD = 20
+"""Bytes of the outer IPv4 header (RFC 2003)."""
+
+
+class Course:
+    """Collects hops in order. `packet` is the user's header, `outer` the headers around it, outermost first."""
+
+    def __init__(self, fabric: Fabric, name: str, source: Endpoint, destination: Endpoint, packet: Header) -> None:
+        """`packet` is the header as the source makes it."""
+        self.fabric = fabric
+        self.name = name
+        self.source = source
+        self.destination = destination
+        self.packet = packet
+        self.outer: tuple[Header, ...] = ()
+        self.encapsulation = Encapsulation.NONE
+        self.underlay: str | None = None
+        self.ended: Disposition | None = None
+        self.blind = False
+        """Whether a decision on the way could not be read: nothing after it can make the direction delivered."""
+        self._hops: list[Hop] = []
+        self._limits: list[int | None] = []
+
+    def add(
+        self,
+        step: Step,
+        node: str,
+        *,
+        evidence: Evidence,
+        explanation: str,
+        device: str | None = None,
+        route: str | None = None,
+        reason: str | None = None,
+        mtu: int | None = None,
+        check: str | None = None,
+        lines: tuple[str, ...] = (),
+        disagreement: str | None = None,
+        ends: Disposition | None = None,
+    ) -> None:
+        """Append a hop; the packet is as it is at this moment."""
+        self._hops.append(
+            Hop(
+                number=len(self._hops) + 1,
+                step=step,
+                node=node,
+                device=device,
+                route=route,
+                evidence=evidence,
+                reason=reason,
+                packet=(*self.outer, self.packet),
+                mtu=mtu,
+                explanation=explanation,
+                check=check,
+                lines=tuple(line for line in lines if line),
+                disagreement=disagreement,
+                ends=ends,
+            )
+        )
+        if ends is not None:
+            self.ended = ends
+
+    def add_decision(
+        self,
+        step: Step,
+        node: str,
+        decision: Decision,
+        explanation: str,
+        *,
+        ends: Disposition | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Append a hop that is a routing decision, with all its evidence."""
+        if decision.mtu is not None:
+            self.limit(decision.mtu)
+        self.add(
+            step,
+            node,
+            device=decision.device,
+            route=decision.route,
+            evidence=decision.evidence,
+            reason=reason or decision.reason,
+            mtu=decision.mtu,
+            explanation=explanation,
+            check=decision.check,
+            lines=decision.lines,
+            disagreement=decision.disagreement,
+            ends=ends,
+        )
+
+    def limit(self, mtu: int | None) -> None:
+        """Let a device's or route's `mtu` limit the path; None makes the path's unknown."""
+        self._limits.append(None if mtu is None else mtu - IPIP_OVERHEAD * len(self.outer))
+
+    def has_visited(self, node: str) -> bool:
+        """Whether an earlier hop is on that node."""
+        return any(hop.node == node for hop in self._hops)
+
+    def wrap(self, header: Header, encapsulation: Encapsulation) -> None:
+        """Put an outer header on."""
+        self.outer = (header, *self.outer)
+        self.encapsulation = encapsulation
+
+    def unwrap(self) -> None:
+        """Take the outermost header off."""
+        self.outer = self.outer[1:]
+
+    def rewrite(self, *, src: str | None = None, dst: str | None = None) -> None:
+        """Change an address of the user's header, as NAT does."""
+        self.packet = msgspec.structs.replace(self.packet, src=src or self.packet.src, dst=dst or self.packet.dst)
+
+    def finish(self) -> Direction:
+        """The direction as it stands. Not ended and not delivered means unknown."""
+        disposition = self.ended or Disposition.UNKNOWN
+        if disposition is Disposition.DELIVERED and self.blind:
+            disposition = Disposition.UNKNOWN
+        known = [limit for limit in self._limits if limit is not None]
+        complete = disposition is Disposition.DELIVERED and len(known) == len(self._limits)
+        return Direction(
+            name=self.name,
+            disposition=disposition,
+            encapsulation=self.encapsulation,
+            path_mtu=min(known) if known and complete else None,
+            underlay=self.underlay,
+            hops=tuple(self._hops),
+        )
