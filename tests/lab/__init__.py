@@ -1,0 +1,10 @@
+"""A lab: the two clusters of the article that calitui answers, built for real in network namespaces.
+
+`python -m tests.lab up ipip` builds one for a person, `Lab.up("ipip")` for a test. Nodes are network, mount, PID and
+host name namespaces with BIRD, sshd and pods in them; nothing of a lab is reachable from outside or reaches out.
+"""
+
+from tests.lab.lab import Lab, Node, Pod
+from tests.lab.needs import LabError, LabUnavailable
+
+__all__ = ["Lab", "LabError", "LabUnavailable", "Node", "Pod"]

@@ -1,0 +1,134 @@
+"""Builds and removes a lab's dataplane: namespaces, the network between them, nodes that boot. Knows no API server."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.lab import access, bird, guest, tunnel_routes
+from tests.lab.clusters import CLIENT, GATEWAY, UNDERLAY, ClusterSpec
+from tests.lab.needs import LabError, check_uml, program
+from tests.lab.node_script import Paths, boot_command, boot_script, underlay_batch
+from tests.lab.processes import Process, descendants, remember, start, wait_until
+
+BOOT_SECONDS = {"host": 60.0, "uml": 180.0}
+"""How long nodes may take until they have all their routes; several times what a slow machine needs."""
+
+
+def netns(lab: str, part: str) -> str:
+    """The name of one of the lab's network namespaces; `part` is `client`, `underlay` or a node's name."""
+    return f"calitui-lab-{lab}-{part}"
+
+
+def parts(cluster: ClusterSpec, kernel: str) -> tuple[str, ...]:
+    """What has a network namespace on this machine's kernel."""
+    return ("client", "underlay", *((node.name for node in cluster.nodes) if kernel == "host" else ()))
+
+
+def prepare(cluster: ClusterSpec, state: Path) -> Paths:
+    """Write everything that nodes read."""
+    paths = Paths(state, Path(sys.executable).resolve())
+    for node in cluster.nodes:
+        directory = paths.node(node)
+        directory.mkdir(parents=True)
+        (directory / "bird.conf").write_text(bird.configuration(cluster, node, str(directory / "bird.log")))
+        (directory / "boot").write_text(boot_script(cluster, node, paths))
+    shutil.copyfile(tunnel_routes.__file__, state / "tunnel_routes.py")
+    access.write(cluster, state)
+    return paths
+
+
+def connect(lab: str, cluster: ClusterSpec, kernel: str) -> None:
+    """Make the namespaces and the network between them."""
+    ip(*(f"netns add {netns(lab, part)}" for part in parts(cluster, kernel)))
+    uplink = None
+    if kernel == "uml":
+        uplink = guest.TAP
+        ip(f"tuntap add {uplink} mode tap", inside=netns(lab, "underlay"))
+        lines = ["link set lo up", "link add br0 type bridge", f"addr add {GATEWAY}/24 dev br0", "link set br0 up"]
+        lines.append(f"link set {uplink} master br0 up")
+    else:
+        names = {node.name: netns(lab, node.name) for node in cluster.nodes}
+        lines = underlay_batch(cluster, names, uplink=None, gateway=True).splitlines()
+    client = netns(lab, "client")
+    lines += [f"link add client type veth peer name eth0 netns {client}", "link set client master br0 up"]
+    ip(*lines, inside=netns(lab, "underlay"))
+    length = UNDERLAY.rpartition("/")[2]
+    ip("link set lo up", f"addr add {CLIENT}/{length} brd + dev eth0", "link set eth0 up", inside=client)
+
+
+def boot(
+    lab: str, cluster: ClusterSpec, kernel: str, paths: Paths, note: Callable[[tuple[Process, ...]], None]
+) -> None:
+    """Start the nodes, or the kernel they run on; `note` is told of every process as soon as it is there."""
+    if kernel == "uml":
+        init = paths.state / "init"
+        init.write_text(guest.init_script(cluster, paths, check_uml()))
+        init.chmod(init.stat().st_mode | stat.S_IXUSR)
+        commands = {"user-mode-linux": guest.command(paths.state, netns(lab, "underlay"))}
+        logs = {"user-mode-linux": paths.state / "console.log"}
+    else:
+        commands = {
+            node.name: ["bash", "-c", boot_command(node, paths, netns(lab, node.name))] for node in cluster.nodes
+        }
+        logs = {node.name: paths.node(node) / "boot.log" for node in cluster.nodes}
+    for what, words in commands.items():
+        outer = start(words, what, logs[what])
+        note((outer,))
+        wait_until(
+            lambda outer=outer: bool(descendants(outer.pid)) or not outer.is_alive,  # type: ignore[misc]
+            f"{what} starts",
+            20,
+        )
+        note(tuple(remember(pid, f"{what}, first process") for pid in descendants(outer.pid)[:1]))
+
+
+def wait_for_routes(cluster: ClusterSpec, kernel: str, paths: Paths, processes: tuple[Process, ...]) -> None:
+    """Wait until every node says that its sessions are up and its routes are there.
+
+    Raises:
+        LabError: a node failed, its kernel ended, or it took too long.
+    """
+    directories = {node.name: paths.node(node) for node in cluster.nodes}
+
+    def settled() -> bool:
+        for name, directory in directories.items():
+            if (directory / "failed").exists():
+                raise LabError(f"{name} did not come up: {_last_words(directory / 'boot.log')} (logs: {directory})")
+        if dead := [process.what for process in processes if not process.is_alive]:
+            raise LabError(f"{dead[0]} ended while the lab came up (logs: {paths.state})")
+        return all((directory / "up").exists() for directory in directories.values())
+
+    seconds = BOOT_SECONDS[kernel]
+    wait_until(settled, f"all nodes get their routes (logs: {paths.state})", seconds, every=0.1)
+
+
+def remove_namespaces(namespaces: tuple[str, ...]) -> None:
+    """Remove those that are there; what still runs in one keeps it alive, without a name."""
+    for name in namespaces:
+        if (Path("/run/netns") / name).exists():
+            ip(f"netns delete {name}")
+
+
+def ip(*lines: str, inside: str = "") -> None:
+    """Run `ip -batch`, in the network namespace `inside` if one is named.
+
+    Raises:
+        LabError: with the line that failed and iproute2's own words.
+    """
+    words = [program("ip"), *(["-n", inside] if inside else []), "-batch", "-"]
+    done = subprocess.run(words, input="\n".join(lines) + "\n", capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        raise LabError(f"ip failed{f' in {inside}' if inside else ''}: {' '.join(done.stderr.split())}")
+
+
+def _last_words(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,82 @@
+"""user-mode-linux: a Linux kernel with ipip that runs as an ordinary process, for machines whose own kernel has none.
+
+The guest has the machine's own root file system (hostfs, read-only) and the lab's state directory (writable). Its one
+network device is a tap in the lab's underlay, so the nodes in the guest are neighbours of the client outside.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from tests.lab.clusters import ClusterSpec
+from tests.lab.needs import UML, program
+from tests.lab.node_script import Paths, boot_command, underlay_batch
+
+TAP = "guest"
+"""The tap's name in the underlay's namespace."""
+
+# In the order they need each other: ipv6 wants crc-ccitt (segment routing), bridge wants ipv6.
+_MODULES = (
+    "lib/crc-ccitt.ko",
+    "net/ipv6/ipv6.ko",
+    "net/llc/llc.ko",
+    "net/802/stp.ko",
+    "net/bridge/bridge.ko",
+    "drivers/net/veth.ko",
+    "net/ipv4/tunnel4.ko",
+    "net/ipv4/ip_tunnel.ko",
+    "net/ipv4/ipip.ko",
+)
+
+
+def command(state: Path, underlay: str) -> list[str]:
+    """The command that boots the guest in the network namespace `underlay`, where the tap is.
+
+    The kernel is the first process of a PID namespace: ending the command ends all the processes it is made of.
+    """
+    return [
+        program("nsenter"),
+        f"--net=/run/netns/{underlay}",
+        program("unshare"),
+        *("--mount", "--propagation", "private", "--mount-proc", "--pid", "--fork", "--kill-child"),
+        program(UML),
+        "mem=768M",
+        f"uml_dir={state / 'uml'}",
+        "umid=lab",
+        "rootfstype=hostfs",
+        "rootflags=/",
+        "ro",
+        f"init={state / 'init'}",
+        f"vec0:transport=tap,ifname={TAP}",
+        *("con=null", "con0=null,fd:1", "con1=null,fd:1", "ssl=null"),
+    ]
+
+
+def init_script(cluster: ClusterSpec, paths: Paths, modules: str) -> str:
+    """What the guest does first and last: file systems, modules, the bridge between the nodes, the nodes."""
+    state = shlex.quote(str(paths.state))
+    netns = {node.name: node.name for node in cluster.nodes}
+    boots = "\n".join(
+        f"(\n{boot_command(node, paths, netns[node.name])}\n) >{shlex.quote(str(paths.node(node)))}/boot.log 2>&1 &"
+        for node in cluster.nodes
+    )
+    added = "\n".join(f"netns add {name}" for name in netns.values())
+    loads = "\n".join(f"insmod {shlex.quote(f'{modules}/{module}')}" for module in _MODULES)
+    return f"""#!/bin/bash
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /run
+mkdir -p /dev/pts
+mount -t devpts -o ptmxmode=666 devpts /dev/pts
+mount -t hostfs -o {state} none {state}
+{loads}
+ip -batch - <<'END'
+{added}
+END
+ip -batch - <<'END'
+{underlay_batch(cluster, netns, uplink="vec0", gateway=False)}END
+{boots}
+while :; do sleep infinity & wait $!; done
+"""

@@ -1,0 +1,261 @@
+"""A lab as a test or a person holds it: bring it up, run things in it and on its nodes, take it down."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from pyroute2 import netns as kernel_netns
+
+from tests.lab import build, needs, state
+from tests.lab.bird import SOCKET
+from tests.lab.clusters import CLUSTERS, ClusterSpec, NodeSpec, PodSpec
+from tests.lab.needs import LabError
+from tests.lab.node_script import Paths
+from tests.lab.processes import Process, end, remember, start, wait_until
+
+Completed = subprocess.CompletedProcess[str]
+
+
+class Lab:
+    """A cluster that is up. As a context manager it takes itself down at the end."""
+
+    def __init__(self, saved: state.State) -> None:
+        self.saved = saved
+        self.spec: ClusterSpec = CLUSTERS[saved.cluster]
+        self.directory: Path = state.directory(saved.name)
+
+    @classmethod
+    def up(cls, cluster: str, name: str | None = None, *, kernel: str = "auto") -> Self:
+        """Build the cluster `bgp` or `ipip` and wait until its routes are there.
+
+        `name` tells labs apart, several can be up at once. `kernel` is `host`, `uml`, or `auto`: this machine's where
+        it can do what the cluster needs, else user-mode-linux.
+
+        Raises:
+            LabUnavailable: this machine lacks something.
+            LabError: a lab of that name is up, or building failed; then nothing of it is left.
+        """
+        needs.check()
+        spec = CLUSTERS.get(cluster)
+        if spec is None:
+            raise LabError(f"there is no cluster {cluster!r} to build (there are {', '.join(CLUSTERS)})")
+        name = name or cluster
+        if kernel == "auto":
+            kernel = "host" if not spec.tunnelled or needs.host_has_ipip() else "uml"
+        if kernel == "uml":
+            needs.check_uml()
+        directory = state.directory(name)
+        if (directory / "state.json").exists():
+            raise LabError(f"a lab called {name} is there already: python -m tests.lab down {name}")
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o711)
+        namespaces = tuple(build.netns(name, part) for part in build.parts(spec, kernel))
+        if taken := [each for each in namespaces if (Path("/run/netns") / each).exists()]:
+            raise LabError(f"the network namespace {taken[0]} is there already and belongs to no lab known here")
+        lab = cls(state.State(name, cluster, kernel, remember(os.getpid(), "maker"), namespaces))
+        state.write(lab.saved)
+        try:
+            lab._build()
+        except BaseException:
+            lab.down()
+            raise
+        return lab
+
+    @classmethod
+    def find(cls, name: str) -> Self:
+        """A lab that another process brought up.
+
+        Raises:
+            LabError: there is none, or it is not complete.
+        """
+        saved = state.read(name)
+        if not saved.complete:
+            raise LabError(f"the lab {name} is not complete: python -m tests.lab down {name} removes what is there")
+        return cls(saved)
+
+    def _build(self) -> None:
+        paths = build.prepare(self.spec, self.directory)
+        build.connect(self.name, self.spec, self.saved.kernel)
+        build.boot(self.name, self.spec, self.saved.kernel, paths, self._note)
+        build.wait_for_routes(self.spec, self.saved.kernel, paths, self.saved.processes)
+        self._save(complete=True)
+
+    def _note(self, processes: tuple[Process, ...]) -> None:
+        self._save(processes=(*self.saved.processes, *processes))
+
+    def _save(self, **changes: object) -> None:
+        self.saved = msgspec.structs.replace(self.saved, **changes)
+        state.write(self.saved)
+
+    def down(self) -> None:
+        """End every process and remove every namespace and file of the lab; twice does no harm.
+
+        Raises:
+            LabError: a process would not end.
+        """
+        if left := end(self.saved.processes):
+            raise LabError(f"{left[0].what} (process {left[0].pid}) does not end; the lab {self.name} stays on file")
+        build.remove_namespaces(self.saved.namespaces)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.down()
+
+    @property
+    def name(self) -> str:
+        """The lab's name."""
+        return self.saved.name
+
+    @property
+    def client(self) -> str:
+        """The network namespace in which calitui, the API server and ssh run."""
+        return build.netns(self.name, "client")
+
+    @property
+    def ssh_config(self) -> Path:
+        """An ssh configuration that knows every node by name and address, with the lab's key and its host keys."""
+        return self.directory / "ssh" / "config"
+
+    @property
+    def ssh_key(self) -> Path:
+        """The private key that root, `calitui` and `viewer` accept on every node."""
+        return self.directory / "ssh" / "id_ed25519"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment for commands in the lab."""
+        return dict(os.environ)
+
+    def command(self, words: Sequence[str]) -> list[str]:
+        """`words` prefixed so that they run in the client's network namespace."""
+        return ["nsenter", f"--net=/run/netns/{self.client}", *words]
+
+    def run(
+        self, words: Sequence[str], *, timeout: float = 300, check: bool = False, environment: Mapping[str, str] = {}
+    ) -> Completed:
+        """Run a program in the client's network namespace with KUBECONFIG set; its output is text."""
+        return subprocess.run(
+            self.command(words),
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=timeout,
+            env=self.environment | dict(environment),
+            stdin=subprocess.DEVNULL,
+        )
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[None]:
+        """Move the calling thread into the client's network namespace, and threads it starts meanwhile with it."""
+        kernel_netns.pushns(self.client)
+        try:
+            yield
+        finally:
+            kernel_netns.popns()
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes."""
+        return tuple(Node(self, spec) for spec in self.spec.nodes)
+
+    def node(self, name: str) -> Node:
+        """A node by its name."""
+        return Node(self, self.spec.node(name))
+
+    def pod(self, key: str) -> Pod:
+        """A pod with an interface of its own, as `namespace/name`."""
+        node, pod = self.spec.find(key)
+        return Pod(Node(self, node), pod)
+
+
+class Node:
+    """A node: what is run on it goes over ssh, as everything that calitui does."""
+
+    def __init__(self, lab: Lab, spec: NodeSpec) -> None:
+        self.lab = lab
+        self.spec = spec
+        self.name = spec.name
+        self.directory = lab.directory / "nodes" / spec.name
+
+    def command(self, command: str, user: str = "root") -> list[str]:
+        """The words that run a shell command on the node, from the root network namespace."""
+        words = ["ssh", "-F", str(self.lab.ssh_config), "-l", user, "-o", "ConnectTimeout=60"]
+        return self.lab.command([*words, self.name, command])
+
+    def run(self, command: str, *, user: str = "root", check: bool = True, timeout: float = 120) -> Completed:
+        """Run a shell command on the node.
+
+        Raises:
+            LabError: it failed and `check` is set; with what it said.
+        """
+        done = subprocess.run(
+            self.command(command, user),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        if check and done.returncode:
+            raise LabError(f"{self.name}: `{command}` ended with {done.returncode}: {done.stderr.strip()}")
+        return done
+
+    def popen(self, command: str) -> subprocess.Popen[str]:
+        """Start a shell command on the node and go on; the caller waits for it."""
+        return subprocess.Popen(
+            self.command(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def birdc(self, command: str) -> str:
+        """BIRD's answer."""
+        return self.run(f"birdc -r -s {SOCKET} {shlex.quote(command)}").stdout
+
+    def kill_bird(self) -> None:
+        """End BIRD at once, as a crash would; its kernel routes stay (`persist`)."""
+        self.run("kill -KILL $(cat /run/calico/bird.pid)")
+
+    def start_bird(self) -> None:
+        """Start BIRD again."""
+        self.run(f"bird -c {shlex.quote(str(self.directory))}/bird.conf -s {SOCKET} -P /run/calico/bird.pid")
+
+    def wait_until(self, command: str, what: str, seconds: float = 120) -> None:
+        """Poll a shell command on the node until it succeeds.
+
+        Raises:
+            LabError: it did not within `seconds`.
+        """
+        wait_until(lambda: self.run(command, check=False).returncode == 0, f"{self.name}: {what}", seconds, every=0.2)
+
+
+class Pod:
+    """A pod with an interface of its own."""
+
+    def __init__(self, node: Node, spec: PodSpec) -> None:
+        if spec.ip is None:
+            raise LabError(f"{spec.key} is a host-network pod: run it on its node")
+        self.node = node
+        self.spec = spec
+        self.ip: str = spec.ip
+
+    def run(self, command: str, *, check: bool = True, timeout: float = 120) -> Completed:
+        """Run a shell command in the pod's network namespace."""
+        words = f"nsenter --net=/run/netns/{self.spec.netns} sh -c {shlex.quote(command)}"
+        return self.node.run(words, check=check, timeout=timeout)
+
+
+__all__ = ["Lab", "Node", "Paths", "Pod", "start"]

@@ -1,0 +1,88 @@
+"""What a lab needs of the machine, checked before anything is built, so that a missing part is one clear sentence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+UML = "linux.uml"
+PACKAGES = {
+    "ip": "iproute2",
+    "bird": "bird",
+    "birdc": "bird",
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "ping": "iputils-ping",
+}
+"""Programs and the Debian packages that bring them."""
+
+
+class LabError(Exception):
+    """A lab could not be built, found or taken down: one sentence that says what and where to look."""
+
+
+class LabUnavailable(LabError):
+    """This machine lacks something that the lab needs; tests skip with its text."""
+
+
+def program(name: str) -> str:
+    """The absolute path of a program, looked for in the system's directories too.
+
+    Raises:
+        LabUnavailable: it is not installed.
+    """
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin")
+    if path is None:
+        raise LabUnavailable(f"{name} is not installed: apt-get install {PACKAGES.get(name, name)}")
+    return path
+
+
+def check() -> None:
+    """Whether any lab can be built here.
+
+    Raises:
+        LabUnavailable: not root, no network namespaces, or a program is missing.
+    """
+    if os.geteuid() != 0:
+        raise LabUnavailable("the lab needs root: it makes network namespaces")
+    for name in PACKAGES:
+        program(name)
+    if _in_scratch_namespace("true").returncode:
+        raise LabUnavailable("this machine does not let root make network and mount namespaces")
+    for kind in ("bridge", "veth"):
+        if _in_scratch_namespace(f"ip link add probe type {kind}").returncode:
+            raise LabUnavailable(f"this kernel has no {kind} devices")
+
+
+def host_has_ipip() -> bool:
+    """Whether this kernel makes IPIP devices (loading its module if there is one)."""
+    return _in_scratch_namespace("ip link add probe type ipip remote 127.0.0.1 local 127.0.0.1").returncode == 0
+
+
+def check_uml() -> str:
+    """The directory of user-mode-linux's modules.
+
+    Raises:
+        LabUnavailable: it is not installed, or the host has no tap devices to connect it with.
+    """
+    if shutil.which(UML) is None:
+        raise LabUnavailable(
+            "this kernel has no ipip module and there is no user-mode-linux to boot instead: "
+            "apt-get install user-mode-linux"
+        )
+    if not Path("/dev/net/tun").exists():
+        raise LabUnavailable("user-mode-linux needs /dev/net/tun, which this machine does not have")
+    modules = sorted(Path("/usr/lib/uml/modules").glob("*/kernel"))
+    if not modules:
+        raise LabUnavailable("user-mode-linux is installed without its modules (/usr/lib/uml/modules)")
+    return str(modules[-1])
+
+
+def _in_scratch_namespace(command: str) -> subprocess.CompletedProcess[str]:
+    words = [program("unshare"), "--net", "--mount", "sh", "-c", command]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)

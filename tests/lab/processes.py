@@ -1,0 +1,93 @@
+"""Processes that a lab started, remembered so that exactly those can be ended, also by another run after a crash.
+
+A process is its id together with its start time: an id alone may belong to somebody else by now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from tests.lab.needs import LabError
+
+
+class Process(msgspec.Struct, frozen=True):
+    """A started process; `started` is its start time in clock ticks since boot (field 22 of /proc/PID/stat)."""
+
+    pid: int
+    started: int
+    what: str
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs, and is not a zombie or another process under the same id."""
+        return _started(self.pid) == self.started
+
+
+def start(command: Sequence[str], what: str, log: Path, environment: Mapping[str, str] | None = None) -> Process:
+    """Start a process that outlives this one, in a session of its own, with its output in `log`."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
+    return remember(child.pid, what)
+
+
+def remember(pid: int, what: str) -> Process:
+    """A running process by its id."""
+    return Process(pid, _started(pid) or 0, what)
+
+
+def end(processes: Sequence[Process], patience: float = 15.0) -> list[Process]:
+    """End processes at once; returns those that are still there after `patience` seconds.
+
+    The first process of a PID namespace takes everything in it along.
+    """
+    for process in processes:
+        if process.is_alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+    with contextlib.suppress(LabError):
+        wait_until(lambda: not any(process.is_alive for process in processes), "processes end", patience)
+    return [process for process in processes if process.is_alive]
+
+
+def descendants(pid: int) -> list[int]:
+    """The ids of its children and theirs, children first."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    children = [int(word) for word in text.split()]
+    return children + [below for child in children for below in descendants(child)]
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float, every: float = 0.05) -> None:
+    """Poll until `condition` holds.
+
+    Raises:
+        LabError: it did not within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabError(f"waited {seconds:.0f} s in vain: {what}")
+        time.sleep(every)
+
+
+def _started(pid: int) -> int | None:
+    # A child of this very process stays a zombie until it is waited for.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
