@@ -6,16 +6,17 @@ This module must not know hosts' keys: it is handed a transport whose server is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import paramiko
 
 from calitui.errors import NodeError
 from calitui.facts.text import clean
+from calitui.nodes.ssh.deadline import Deadline
 from calitui.nodes.ssh.keys import Keyring, Offer, SocketAgent, agent_offers, file_offers, offers_of
-from calitui.nodes.ssh.prompts import MOST_FIELDS, SecretField, SecretQuestion, interactive_question
+from calitui.nodes.ssh.prompts import MOST_FIELDS, Asking, SecretField, SecretQuestion, interactive_question
 from calitui.nodes.ssh.target import Target
 
-AskSecret = Callable[[SecretQuestion], tuple[str, ...] | None]
 MOST_STAGES = 6
 """Methods a server may want one after another; more are no login."""
 
@@ -30,7 +31,8 @@ class Login:
         node: str,
         keyring: Keyring,
         passwords: dict[str, str],
-        ask: AskSecret,
+        asking: Asking,
+        deadline: Deadline,
     ) -> None:
         """`passwords` are those that worked before in this session, by `user@host:port`."""
         self._transport = transport
@@ -38,7 +40,8 @@ class Login:
         self._node = node
         self._keyring = keyring
         self._passwords = passwords
-        self._ask = ask
+        self._asking = asking
+        self._deadline = deadline
         self._tried: list[str] = []
         self._declined: list[str] = []
         self._agent: SocketAgent | None = None
@@ -100,7 +103,7 @@ class Login:
     def _publickey(self, offers: Iterator[Offer]) -> Sequence[str] | None:
         for offer in offers:
             self._tried.append(offer.label)
-            wanted = self._attempt(lambda key=offer.key: self._transport.auth_publickey(self._target.user, key))
+            wanted = self._attempt(partial(self._transport.auth_publickey, self._target.user, offer.key))
             if wanted is not None:
                 return wanted
         return None
@@ -116,17 +119,25 @@ class Login:
         locked: list[str] = []
         yield from file_offers(self._target, self._keyring, locked)
         for path in locked:
-            key = self._keyring.decrypt(path, self._passphrase, 3)
+            key = self._decrypt(path)
             if key is None:
                 self._declined.append(f"{path} needs its passphrase")
             else:
                 yield from offers_of(path, key, self._target)
 
-    def _passphrase(self, path: str, attempt: int) -> str | None:
-        answers = self._ask(
-            SecretQuestion("passphrase", self._node, path, (SecretField("Passphrase"),), attempt=attempt)
-        )
-        return answers[0] if answers else None
+    def _decrypt(self, path: str) -> paramiko.PKey | None:
+        with self._asking.turn(self._deadline) as prompts:
+
+            def passphrase(file: str, attempt: int) -> str | None:
+                fields = (SecretField("Passphrase"),)
+                answers = prompts.secret(SecretQuestion("passphrase", self._node, file, fields, attempt=attempt))
+                return answers[0] if answers else None
+
+            return self._keyring.decrypt(path, passphrase)
+
+    def _ask(self, question: SecretQuestion) -> tuple[str, ...] | None:
+        with self._asking.turn(self._deadline) as prompts:
+            return prompts.secret(question)
 
     def _interactive(self, attempt: int) -> tuple[Sequence[str] | None, bool]:
         asked = declined = False

@@ -10,15 +10,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import TypeVar
 
-from calitui.errors import Cancelled, NodeError
+from calitui.errors import CalituiError, Cancelled, NodeError
+
+Result = TypeVar("Result")
 
 POLL = 0.05
 """Seconds between two looks at the clock and at the stop event: how late an abort can be."""
 
 
-class TimedOut(NodeError):
+class StepTimeoutError(NodeError):
     """A step did not end in time."""
 
 
@@ -31,7 +35,7 @@ class Deadline:
     def __init__(
         self, seconds: float, stop: threading.Event, what: str = "", hint: str = "", parent: Deadline | None = None
     ) -> None:
-        """The step begins now; `what` and `hint` are the words of the `TimedOut` that `check` raises."""
+        """The step begins now; `what` and `hint` are the words of the `StepTimeoutError` that `check` raises."""
         self.stop = stop
         self.seconds = seconds
         self._ends = time.monotonic() + seconds
@@ -66,12 +70,12 @@ class Deadline:
 
         Raises:
             Cancelled: the user stopped.
-            TimedOut: the time is up.
+            StepTimeoutError: the time is up.
         """
         if self.stop.is_set():
             raise Cancelled
         if self._expired:
-            raise TimedOut(self._what, self._hint)
+            raise StepTimeoutError(self._what, self._hint)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -102,7 +106,7 @@ def guarded(deadline: Deadline, abort: Callable[[], object]) -> Iterator[None]:
 
     Raises:
         Cancelled: the user stopped, whatever the block raised because of that.
-        TimedOut: the time was up, whatever the block raised because of that.
+        StepTimeoutError: the time was up, whatever the block raised because of that.
     """
     done = threading.Event()
 
@@ -125,15 +129,43 @@ def guarded(deadline: Deadline, abort: Callable[[], object]) -> Iterator[None]:
         watcher.join()
 
 
-def wait_for(event: threading.Event, deadline: Deadline) -> None:
-    """Wait until `event` is set.
+def in_background(
+    call: Callable[[], Result], deadline: Deadline, discard: Callable[[Result], object] | None = None
+) -> Result:
+    """The result of a call that can't be interrupted, made in a thread that is left behind when the deadline is over.
+
+    `discard` is given a result that came too late.
 
     Raises:
         Cancelled: the user stopped.
-        TimedOut: the time is up.
+        StepTimeoutError: the time is up.
+        Exception: whatever `call` raised.
     """
-    while not event.wait(POLL):
-        deadline.check()
+    future: Future[Result] = Future()
+    done = threading.Event()
+
+    def work() -> None:
+        try:
+            result = call()
+        except Exception as error:  # noqa: BLE001 - it is raised in the thread that waits
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        done.set()
+
+    def late(finished: Future[Result]) -> None:
+        if discard is not None and finished.exception() is None:
+            discard(finished.result())
+
+    deadline.check()
+    threading.Thread(target=work, name="ssh step", daemon=True).start()
+    while not done.wait(POLL):
+        try:
+            deadline.check()
+        except CalituiError:
+            future.add_done_callback(late)
+            raise
+    return future.result()
 
 
 def acquire(lock: threading.Lock, stop: threading.Event) -> None:

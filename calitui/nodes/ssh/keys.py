@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import paramiko
@@ -21,6 +22,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization.ssh import SSHPrivateKeyTypes
 from paramiko.agent import AgentKey, AgentSSH
 
 from calitui.facts.text import clean
@@ -29,12 +32,18 @@ from calitui.nodes.ssh.target import Target
 AGENT_PATIENCE = 20.0
 """Seconds for an agent's answer; one that asks its user for a confirmation needs some."""
 
+PASSPHRASE_ATTEMPTS = 3
+
 AskPassphrase = Callable[[str, int], str | None]
-"""Called with the path of a key and the number of the attempt."""
+"""Called with the path of a key and the number of the attempt; None is "I won't"."""
 
 
 class SocketAgent(AgentSSH):
     """An agent at a given socket; paramiko's own class knows only the one in SSH_AUTH_SOCK."""
+
+    if TYPE_CHECKING:
+
+        def _connect(self, conn: socket.socket) -> None: ...
 
     def __init__(self, path: str) -> None:
         """Connect and list the keys.
@@ -88,19 +97,15 @@ class Keyring:
                 self._keys[path] = key
         return key
 
-    def decrypt(self, path: str, ask: AskPassphrase, attempts: int) -> paramiko.PKey | None:
-        """The key in `path`, asking for its passphrase; None if nobody knows it."""
-        for attempt in range(1, attempts + 1):
+    def decrypt(self, path: str, ask: AskPassphrase) -> paramiko.PKey | None:
+        """The key in `path`, asking for its passphrase unless it is known by now; None if nobody tells it."""
+        for attempt in range(1, PASSPHRASE_ATTEMPTS + 1):
             with self._lock:
                 if path in self._keys:
                     return self._keys[path]
             passphrase = ask(path, attempt)
             if passphrase is None:
                 return None
-            # Another connection may have asked for the same key while this one waited for its turn.
-            with self._lock:
-                if path in self._keys:
-                    return self._keys[path]
             try:
                 key = _read(path, passphrase)
             except paramiko.SSHException:
@@ -115,7 +120,7 @@ class Keyring:
 def agent_offers(agent: SocketAgent, target: Target) -> list[Offer]:
     """The agent's keys for `target`, those named in its configuration first; only those with IdentitiesOnly."""
     named = _public_blobs(target.identity_files) | _public_blobs(target.certificate_files)
-    keys = [key for key in agent.get_keys() if isinstance(key, AgentKey)]
+    keys = agent.get_keys()
     configured = [key for key in keys if key.blob in named]
     others = [] if target.identities_only else [key for key in keys if key.blob not in named]
     offers: list[Offer] = []
@@ -164,10 +169,7 @@ def _read(path: str, passphrase: str | None) -> paramiko.PKey | None:
         return None
     password = passphrase.encode() if passphrase is not None else None
     try:
-        try:
-            key = serialization.load_ssh_private_key(data, password)
-        except ValueError:
-            key = serialization.load_pem_private_key(data, password)
+        key = _load(data, password)
     except TypeError:
         raise paramiko.PasswordRequiredException(path) from None
     except (ValueError, UnsupportedAlgorithm):
@@ -175,15 +177,25 @@ def _read(path: str, passphrase: str | None) -> paramiko.PKey | None:
             raise paramiko.AuthenticationException(path) from None
         return None
     # One format for paramiko's classes, which disagree about which ones they read.
-    kinds = {RSAPrivateKey: paramiko.RSAKey, EllipticCurvePrivateKey: paramiko.ECDSAKey}
-    kinds[Ed25519PrivateKey] = paramiko.Ed25519Key
-    for kind, reader in kinds.items():
+    readers: list[tuple[type[object], type[paramiko.RSAKey | paramiko.ECDSAKey | paramiko.Ed25519Key]]] = [
+        (Ed25519PrivateKey, paramiko.Ed25519Key),
+        (EllipticCurvePrivateKey, paramiko.ECDSAKey),
+        (RSAPrivateKey, paramiko.RSAKey),
+    ]
+    for kind, reader in readers:
         if isinstance(key, kind):
             text = key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
             )
             return reader.from_private_key(io.StringIO(text.decode()))
     return None
+
+
+def _load(data: bytes, password: bytes | None) -> PrivateKeyTypes | SSHPrivateKeyTypes:
+    try:
+        return serialization.load_ssh_private_key(data, password)
+    except ValueError:
+        return serialization.load_pem_private_key(data, password)
 
 
 def _certified(key: paramiko.PKey, certificate: str) -> paramiko.PKey | None:
@@ -198,7 +210,8 @@ def _certified(key: paramiko.PKey, certificate: str) -> paramiko.PKey | None:
     public = identity.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     if public.split()[1] != key.get_base64().encode():
         return None
-    signed = copy.copy(key)
+    # A copy of an AgentKey would look for attributes that it does not have yet, without end.
+    signed = AgentKey(key.agent, key.blob, key.comment) if isinstance(key, AgentKey) else copy.copy(key)
     signed.load_certificate(certificate)
     return signed
 

@@ -7,12 +7,15 @@ and never part of an error. This module must not know who asks or how it is draw
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Literal, Protocol
 
 import msgspec
 
 from calitui.facts.text import clean
+from calitui.nodes.ssh.deadline import Deadline, acquire
 
 LONGEST_INSTRUCTION = 600
 """Characters of a server's instructions that are shown."""
@@ -80,9 +83,33 @@ class NoPrompts:
         """Accept the first key ever seen of a host, if that was asked for."""
         return self.accept_new_host_keys and not question.known_types
 
-    def secret(self, question: SecretQuestion) -> tuple[str, ...] | None:  # noqa: ARG002
+    def secret(self, question: SecretQuestion) -> tuple[str, ...] | None:
         """Nobody can answer."""
         return None
+
+
+class Asking:
+    """Makes sure that only one question is open at a time, for all connections of a session."""
+
+    def __init__(self, prompts: Prompts) -> None:
+        """`prompts` is asked in turn."""
+        self._prompts = prompts
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def turn(self, deadline: Deadline) -> Iterator[Prompts]:
+        """Wait until nobody else asks; no time passes for `deadline` until the block ends.
+
+        Raises:
+            Cancelled: the user stopped, while waiting or instead of answering.
+        """
+        with deadline.paused():
+            acquire(self._lock, deadline.stop)
+            try:
+                yield self._prompts
+            finally:
+                self._lock.release()
+        deadline.check()
 
 
 def interactive_question(

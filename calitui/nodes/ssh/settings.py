@@ -115,7 +115,10 @@ def _ask_paramiko(destination: Destination, config: str | None, user: str | None
         found = paramiko.SSHConfig.from_text(text).lookup(destination.host)
     except (OSError, paramiko.ConfigParseError, paramiko.CouldNotCanonicalize) as error:
         raise NodeError(f"ssh config {path} can't be read: {clean(str(error))}", "Install the OpenSSH client") from None
-    settings = {key: [value] if isinstance(value, str) else list(value) for key, value in found.items()}
+    settings: dict[str, list[str]] = {}
+    for key in found:
+        value: str | list[str] = found[key]
+        settings[key] = [value] if isinstance(value, str) else list(value)
     if login := destination.user or user:
         settings["user"] = [login]
     if destination.port is not None:

@@ -17,9 +17,10 @@ import threading
 
 from calitui.errors import NodeError
 from calitui.facts.text import clean
-from calitui.nodes.ssh.deadline import POLL, Deadline, wait_for
+from calitui.nodes.ssh.deadline import POLL, Deadline, in_background
 from calitui.nodes.ssh.target import Target
 
+Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 _WORDS = {
     errno.ECONNREFUSED: ("refused the connection", "Is sshd running there, and is the port right?"),
@@ -48,8 +49,8 @@ class ProxyProcess:
             # A session of its own has no terminal, so a nested ssh can't draw its questions over ours.
             self._process = subprocess.Popen(
                 [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"],
-                stdin=theirs,
-                stdout=theirs,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
@@ -104,38 +105,30 @@ def dial(target: Target, deadline: Deadline) -> socket.socket:
     raise failure or NodeError(f"{target.host} has no address", "Check AddressFamily in the ssh config")
 
 
-def _addresses(target: Target, deadline: Deadline) -> list[tuple[int, tuple[str | int, ...]]]:
-    """Resolve in another thread: the resolver of the system can hang and can't be stopped."""
-    found: list[tuple[int, tuple[str | int, ...]]] = []
-    failed: list[OSError | UnicodeError] = []
-    done = threading.Event()
+def _addresses(target: Target, deadline: Deadline) -> list[tuple[int, Address]]:
+    family = _FAMILIES.get(target.family, socket.AF_UNSPEC)
 
-    def resolve() -> None:
-        try:
-            family = _FAMILIES.get(target.family, socket.AF_UNSPEC)
-            infos = socket.getaddrinfo(target.host, target.port, family, socket.SOCK_STREAM)
-            found.extend((info[0], info[4]) for info in infos)
-        except (OSError, UnicodeError) as error:
-            failed.append(error)
-        finally:
-            done.set()
+    def resolve() -> list[tuple[int, Address]]:
+        return [(info[0], info[4]) for info in socket.getaddrinfo(target.host, target.port, family, socket.SOCK_STREAM)]
 
-    threading.Thread(target=resolve, name="resolve host", daemon=True).start()
-    wait_for(done, deadline)
-    if failed:
+    try:
+        return in_background(resolve, deadline)
+    except (OSError, UnicodeError):
         raise NodeError(
             f"No address for host name {target.host}",
             "Use --ssh-address InternalIP, an alias in the ssh config, or the [nodes] table of the config",
-        )
-    return found
+        ) from None
 
 
-def _connect(family: int, address: tuple[str | int, ...], target: Target, deadline: Deadline) -> socket.socket:
+def _connect(family: int, address: Address, target: Target, deadline: Deadline) -> socket.socket:
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # What a kept connection sends to a peer that is gone ends it after this time, not after a quarter of an hour.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
         status = connection.connect_ex(address)
         if status == errno.EINPROGRESS:
             with selectors.DefaultSelector() as selector:
