@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -16,11 +17,14 @@ from calitui.errors import UsageError
 
 
 class SshDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """Table `[ssh]`. `address` is which address of a node to dial."""
+    """Table `[ssh]`: what the flags `--ssh-user`, `--ssh-config`, `--ssh-address` and `--sudo` say when not typed.
+
+    `config` is a path, in which `~` is the home directory.
+    """
 
     user: str | None = None
     config: str | None = None
-    address: str | None = None
+    address: Literal["auto", "InternalIP", "ExternalIP", "Hostname", "name"] | None = None
     sudo: bool | None = None
 
 

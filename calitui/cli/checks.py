@@ -1,0 +1,140 @@
+"""What `doctor` found, one statement each: pure, from facts and ways to the nodes.
+
+A thing that was not tried is never called fine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from calitui.facts.cluster import Cluster
+from calitui.facts.node import NodeFacts
+from calitui.facts.snapshot import Snapshot
+from calitui.report.words import counted, listed, moment_line
+from calitui.session.ways import Way
+
+
+class State(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    """Read just now, or recorded as read."""
+    FAILED = "not read"
+    """Asked for and not read."""
+    NOT_TRIED = "not tried"
+    """Only told how it would be."""
+    SAID = "-"
+    """Nothing to try: a statement."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `doctor`: `about` is the group, `what` the thing, `words` the rest for a person."""
+
+    about: str
+    what: str
+    state: State = State.SAID
+    words: str = ""
+
+
+_RESOURCES: tuple[tuple[str, frozenset[str], Callable[[Cluster], int]], ...] = (
+    ("pods", frozenset({"pods"}), lambda cluster: len(cluster.pods)),
+    ("nodes", frozenset({"nodes"}), lambda cluster: len(cluster.nodes)),
+    ("IPPools", frozenset({"ippools", "pools"}), lambda cluster: len(cluster.pools)),
+    ("IPAM blocks", frozenset({"blocks", "ipamblocks"}), lambda cluster: len(cluster.blocks)),
+    ("block affinities", frozenset({"blockaffinities", "affinities"}), lambda cluster: len(cluster.affinities)),
+    ("FelixConfigurations", frozenset({"felixconfigurations", "felixconfiguration"}), lambda c: len(c.felix)),
+    ("BGPConfigurations", frozenset({"bgpconfigurations", "bgpconfiguration"}), lambda cluster: len(cluster.bgp)),
+    ("BGPPeers", frozenset({"bgppeers"}), lambda cluster: len(cluster.bgp_peers)),
+    ("NetworkPolicies", frozenset({"networkpolicies"}), lambda cluster: _policies(cluster, "NetworkPolicy")),
+    (
+        "Calico NetworkPolicies",
+        frozenset({"caliconetworkpolicies"}),
+        lambda cluster: _policies(cluster, "CalicoNetworkPolicy"),
+    ),
+    (
+        "GlobalNetworkPolicies",
+        frozenset({"globalnetworkpolicies"}),
+        lambda cluster: _policies(cluster, "GlobalNetworkPolicy"),
+    ),
+)
+
+
+def cluster_checks(cluster: Cluster, origin: str) -> list[Check]:
+    """What the cluster is, and the right to read each kind of thing."""
+    calico = [cluster.calico_version or "version not known", cluster.cluster_type]
+    said = [
+        ("read from", origin),
+        ("context", cluster.context),
+        ("server", cluster.server),
+        ("namespace", cluster.namespace),
+        ("Kubernetes", cluster.kubernetes_version),
+        ("Calico", ", ".join(part for part in calico if part)),
+        ("datastore", cluster.datastore or "not known"),
+        ("API group", cluster.calico_group or "none of Calico's is served or readable"),
+        ("read", moment_line(cluster.read_at)),
+    ]
+    checks = [Check(about="cluster", what=what, words=words) for what, words in said if words]
+    unread = {_plain(missing.what): missing for missing in cluster.missing}
+    named: set[str] = set()
+    for title, aliases, count in _RESOURCES:
+        hit = next((unread[alias] for alias in sorted(aliases) if alias in unread), None)
+        named |= aliases
+        if hit is not None:
+            checks.append(Check(about="rights", what=title, state=State.FAILED, words=hit.reason))
+        elif title.endswith("Policies") and cluster.policies is None:
+            checks.append(Check(about="rights", what=title, state=State.FAILED, words="could not be counted"))
+        else:
+            checks.append(Check(about="rights", what=title, state=State.OK, words=f"{count(cluster)} read"))
+    checks += [
+        Check(about="rights", what=missing.what, state=State.FAILED, words=missing.reason)
+        for plain, missing in unread.items()
+        if plain not in named
+    ]
+    return checks
+
+
+def way_checks(ways: tuple[Way, ...]) -> list[Check]:
+    """How each node would be dialled."""
+    checks = []
+    for way in ways:
+        if way.error:
+            checks.append(Check(about="nodes", what=way.node, state=State.FAILED, words=way.error))
+            continue
+        words = f"{way.target} by {way.why}" + (f", through {way.jumps}" if way.jumps else "")
+        words += "".join(f"; {warning}" for warning in way.warnings)
+        checks.append(Check(about="nodes", what=way.node, state=State.NOT_TRIED, words=words))
+    return checks
+
+
+def read_checks(snapshot: Snapshot) -> list[Check]:
+    """What came back from each node; a node of the cluster that was not read at all is said too."""
+    read = {node.name: node for node in snapshot.nodes}
+    checks = [_read(node) for node in snapshot.nodes]
+    checks += [
+        Check(about="nodes", what=node.name, state=State.FAILED, words="no facts of it")
+        for node in snapshot.cluster.nodes
+        if node.name not in read
+    ]
+    return checks
+
+
+def _read(node: NodeFacts) -> Check:
+    way = f"{node.target} by {node.address_source}" if node.target else node.via
+    if node.host is None:
+        reasons = [missing.reason for missing in node.missing] or ["no reason was given"]
+        return Check(about="nodes", what=node.name, state=State.FAILED, words=f"{way}: {reasons[0]}")
+    words = f"{way}: {counted(len(node.host.routes), 'route')}, {counted(len(node.containers), 'container')}"
+    if node.missing:
+        words += f"; not read: {listed([missing.what for missing in node.missing])}"
+    return Check(about="nodes", what=node.name, state=State.OK, words=words)
+
+
+def _policies(cluster: Cluster, kind: str) -> int:
+    return sum(policy.kind == kind for policy in cluster.policies or ())
+
+
+def _plain(what: str) -> str:
+    return what.lower().replace(" ", "").replace("-", "")
