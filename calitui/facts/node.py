@@ -150,8 +150,8 @@ class NetworkNamespace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `sysctls` maps names below `net.` in slash form without it, as in `ipv4/ip_forward`, `ipv4/conf/eth0/rp_filter`, to
     their values. `unparsed` are lines that no grammar covers, verbatim. `complete` names the sections that were read
-    to their end (`links`, `addresses`, `routes`, `routes6`, `rules`, `rules6`, `neighbours`, `sysctls`): only in those is an
-    absence evidence.
+    to their end (`links`, `addresses`, `routes`, `routes6`, `rules`, `rules6`, `neighbours`, `sysctls`): only in those
+    is an absence evidence.
     """
 
     links: tuple[Link, ...] = ()

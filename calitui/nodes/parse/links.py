@@ -47,7 +47,7 @@ class _Draft(msgspec.Struct):
     tunnel_remote: str | None = None
     vni: int | None = None
     port: int | None = None
-    addresses: list[Address] = []
+    addresses: dict[Address, None] = {}
     text: list[str] = []
     named: bool = False
 
@@ -107,11 +107,11 @@ def _segment(draft: _Draft, segment: str) -> bool:
     """Read what stands in one line under the header; False when it is in no form that is known."""
     said = words(segment)
     if not said:
-        return True
+        return not segment.strip(" \t")
     if said[0] in ("inet", "inet6"):
         found = _address(said)
-        if found is not None and found not in draft.addresses:
-            draft.addresses.append(found)
+        if found is not None:
+            draft.addresses[found] = None
         return found is not None
     if said[0].startswith("link/"):
         _hardware(draft, said)

@@ -29,7 +29,7 @@ def parse_neighbours(text: str, device: str = "") -> Parsed[Neighbour]:
 
 def _neighbour(line: str, device: str) -> Neighbour | None:
     said = words(line)
-    ip = address(said[0])
+    ip = address(said[0]) if said else None
     mac: str | None = None
     state = ""
     rest = iter(said[1:])

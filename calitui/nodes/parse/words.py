@@ -49,6 +49,9 @@ TABLES = {"0": "unspec", "253": "default", "254": "main", "255": "local"}
 SCOPES = {"0": "", "global": "", "200": "site", "253": "link", "254": "host", "255": "nowhere"}
 """Numbers of `/etc/iproute2/rt_scopes`; `global` is the unprinted one."""
 
+LONGEST_PARSED = 64 * 1024
+"""Characters; a route with a thousand next hops is shorter, and a hostile line could take very long to read."""
+
 _BLANKS = re.compile(r"[ \t]+")
 
 
@@ -65,7 +68,12 @@ def lines(text: str) -> list[str]:
 
 
 def words(line: str) -> list[str]:
-    """The words of one line, each cleaned on its own so that a very long line is not cut before it is understood."""
+    """The words of one line, each cleaned on its own so that a long line is not cut before it is understood.
+
+    None at all for a line beyond `LONGEST_PARSED`.
+    """
+    if len(line) > LONGEST_PARSED:
+        return []
     split = [word for word in _BLANKS.split(line) if word]
     return split if line.isascii() and line.isprintable() else [clean(word) for word in split]
 
