@@ -113,8 +113,7 @@ def _ending(direction: Direction) -> str:
     hop = next((hop for hop in reversed(direction.hops) if hop.ends is not None), None)
     if direction.disposition is Disposition.DELIVERED or hop is None:
         return direction.disposition.value
-    where = f" on {clean(hop.node)}" if hop.node else ""
-    return f"{direction.disposition.value} at hop {hop.number}{where}"
+    return f"{direction.disposition.value} at {_place(hop)}"
 
 
 def _outcome(trace: Trace, direction: Direction) -> str:
@@ -129,21 +128,28 @@ def _worst_first(trace: Trace) -> list[Direction]:
 
 
 def _why_unknown(trace: Trace, undecided: list[Direction]) -> str:
-    hops = [hop for way in undecided for hop in way.hops if _is_open(hop)]
-    nodes = list(dict.fromkeys(hop.node for hop in hops if hop.node))
-    if not nodes:
-        nodes = list(dict.fromkeys(missing.node for missing in trace.unread if missing.node))
+    closed = [hop for way in undecided for hop in way.hops if hop.evidence is Evidence.NOT_READ]
+    seen = {hop.node for way in trace.directions for hop in way.hops if _is_read(hop)}
+    nodes = list(dict.fromkeys(hop.node for hop in closed if hop.node and hop.node not in seen))
     if nodes:
         return f"{listed(nodes)} not read"
-    if reason := next((hop.reason for hop in hops if hop.reason), None):
-        return clean(reason)
+    if closed:
+        return f"{_place(closed[0])} not read"
+    if all(way.hops for way in undecided) and undecided:
+        return " and ".join(f"{clean(way.name)} not decided at {_place(way.hops[-1])}" for way in undecided)
+    if nodes := list(dict.fromkeys(missing.node for missing in trace.unread if missing.node)):
+        return f"{listed(nodes)} not read"
     if trace.unread:
         return f"{listed([missing.what for missing in trace.unread])} not read"
     return " and ".join(clean(way.name) for way in undecided or trace.directions) + " not decided"
 
 
-def _is_open(hop: Hop) -> bool:
-    return hop.evidence is Evidence.NOT_READ or hop.ends is Disposition.UNKNOWN
+def _is_read(hop: Hop) -> bool:
+    return hop.evidence in (Evidence.KERNEL, Evidence.TABLE, Evidence.OBSERVED)
+
+
+def _place(hop: Hop) -> str:
+    return f"hop {hop.number}" + (f" on {clean(hop.node)}" if hop.node else "")
 
 
 def _carriage(trace: Trace) -> list[str]:

@@ -71,6 +71,28 @@ UNKNOWN_BACK = replace(UNREAD, name="return")
             "unknown: nodes not read" + ROUTING,
         ),
         (
+            with_directions(
+                UNKNOWN,
+                replace(
+                    FORWARD, disposition=Disposition.UNKNOWN, hops=(replace(paths.ROUTE, ends=Disposition.UNKNOWN),)
+                ),
+                BACK,
+            ),
+            "unknown: forward not decided at hop 2 on k8s-calico2 · return delivered" + ROUTING,
+        ),
+        (
+            with_directions(
+                UNKNOWN,
+                replace(
+                    FORWARD,
+                    disposition=Disposition.UNKNOWN,
+                    hops=(paths.ROUTE, replace(paths.TUNNEL, evidence=Evidence.NOT_READ)),
+                ),
+                BACK,
+            ),
+            "unknown: hop 3 on k8s-calico2 not read · return delivered" + ROUTING,
+        ),
+        (
             replace(with_directions(UNKNOWN, replace(UNREAD, hops=()), BACK), unread=()),
             "unknown: forward not decided · return delivered" + ROUTING,
         ),
