@@ -127,7 +127,7 @@ def _connect(family: int, address: Address, target: Target, deadline: Deadline) 
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # What a kept connection sends to a peer that is gone ends it after this time, not after a quarter of an hour.
+            # A kept connection to a peer that is gone ends after 30 s, not after a quarter of an hour.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
         status = connection.connect_ex(address)
         if status == errno.EINPROGRESS:

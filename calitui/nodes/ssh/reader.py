@@ -1,0 +1,220 @@
+"""Reads nodes over SSH: one connection per node, kept; one run of the one script per read.
+
+Whatever goes wrong on the way to a node becomes a `Missing` with one line that says what to try: a dead node costs
+hops that are not read, never the trace. This module must not know what the script prints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from calitui.errors import Cancelled, NodeError
+from calitui.facts.cluster import Node
+from calitui.facts.missing import Missing
+from calitui.facts.node import NodeFacts, Question
+from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, parse_output
+from calitui.nodes.ssh.connect import Limits, Ways, silence_paramiko
+from calitui.nodes.ssh.deadline import Deadline
+from calitui.nodes.ssh.diagnose import Check, Description, check_login, describe
+from calitui.nodes.ssh.keys import Keyring
+from calitui.nodes.ssh.pool import WHOLE, Pool
+from calitui.nodes.ssh.prompts import Asking, Prompts
+from calitui.nodes.ssh.resolve import Resolved, Resolver, SshOptions
+from calitui.nodes.ssh.run import Outcome, SessionRefusedError, run
+from calitui.nodes.ssh.sudo import refusal
+
+MOST_AT_ONCE = 32
+"""Nodes that are read at the same time."""
+
+VIA = "ssh"
+
+
+class ReadRequest(msgspec.Struct, frozen=True):
+    """What to read from `node`: the kernel's answers to `questions`, and the inside of pods with these addresses."""
+
+    node: Node
+    questions: tuple[Question, ...] = ()
+    containers: tuple[str, ...] = ()
+
+
+class SshReader:
+    """Reads nodes over SSH. All methods may be called from several threads at once."""
+
+    def __init__(self, options: SshOptions, prompts: Prompts, limits: Limits | None = None) -> None:
+        """`prompts` is asked one question at a time, from worker threads.
+
+        Raises:
+            NodeError: an option is not what it should be.
+        """
+        silence_paramiko()
+        self._options = options
+        self._resolver = Resolver(options)
+        self._limits = limits or Limits()
+        self._pool = Pool(Ways(Asking(prompts), Keyring(), {}, self._limits))
+
+    def read(
+        self,
+        node: Node,
+        questions: Sequence[Question],
+        containers: Sequence[str],
+        progress: Callable[[str], None],
+        stop: threading.Event,
+    ) -> NodeFacts:
+        """Everything the script reads on `node`; a failure is a `Missing` of `node`.
+
+        Raises:
+            Cancelled: `stop` was set.
+        """
+        try:
+            resolved = self._resolver.resolve(node)
+        except NodeError as error:
+            return _nothing(node.name, error)
+        for warning in resolved.warnings:
+            progress(warning)
+        try:
+            return self._read(node, resolved, questions, containers, progress, stop)
+        except Cancelled:
+            raise
+        except NodeError as error:
+            return _nothing(node.name, error, resolved)
+
+    def read_all(
+        self,
+        requests: Sequence[ReadRequest],
+        progress: Callable[[str, str], None],
+        stop: threading.Event,
+    ) -> list[NodeFacts]:
+        """Read several nodes at once, in the order of `requests`; `progress` is told the node's name and what it is.
+
+        Raises:
+            Cancelled: `stop` was set.
+        """
+        if not requests:
+            return []
+
+        def one(request: ReadRequest) -> NodeFacts:
+            name = request.node.name
+            return self.read(
+                request.node, request.questions, request.containers, lambda what: progress(name, what), stop
+            )
+
+        with ThreadPoolExecutor(min(MOST_AT_ONCE, len(requests)), thread_name_prefix="ssh node") as executor:
+            futures = [executor.submit(one, request) for request in requests]
+            return [future.result() for future in futures]
+
+    def describe(self, node: Node) -> Description:
+        """Where and how `node` would be dialled, without connecting.
+
+        Raises:
+            NodeError: that can't be told; the message says why.
+        """
+        return describe(node, self._resolver.resolve(node))
+
+    def check(self, node: Node, progress: Callable[[str], None], stop: threading.Event) -> Check:
+        """Connect, log in and try `sudo -n true`.
+
+        Raises:
+            Cancelled: `stop` was set.
+        """
+        try:
+            resolved = self._resolver.resolve(node)
+            lease = self._pool.get(resolved.target, node.name, progress, stop)
+            return check_login(node.name, lease.connection, self._limits, Deadline(WHOLE, stop))
+        except Cancelled:
+            raise
+        except NodeError as error:
+            return Check(node.name, reached=False, reason=str(error))
+
+    def close(self) -> None:
+        """Close all connections. Safe to call twice."""
+        self._pool.close()
+
+    def _read(
+        self,
+        node: Node,
+        resolved: Resolved,
+        questions: Sequence[Question],
+        containers: Sequence[str],
+        progress: Callable[[str], None],
+        stop: threading.Event,
+    ) -> NodeFacts:
+        call = shlex.join(["sh", "-s", "--", *arguments(questions, containers)])
+        refused = ""
+        outcome: Outcome | None = None
+        if self._options.sudo:
+            outcome = self._run(node.name, resolved, f"sudo -n {call}", progress, stop)
+            refused = refusal(outcome)
+            if refused:
+                progress(f"sudo refused ({refused}), reading without it")
+        if outcome is None or refused:
+            outcome = self._run(node.name, resolved, call, progress, stop)
+        if not outcome.output:
+            raise NodeError(_silence(resolved, outcome), f"Try `ssh {resolved.target.name} sh -c true`")
+        facts = parse_output(
+            outcome.output,
+            node=node.name,
+            via=VIA,
+            target=resolved.target.login,
+            address_source=resolved.address_source,
+            read_at=time.time(),
+            containers_asked=tuple(containers),
+            truncated=outcome.truncated or outcome.timed_out,
+        )
+        return _explained(facts, outcome, refused, self._limits)
+
+    def _run(
+        self, name: str, resolved: Resolved, command: str, progress: Callable[[str], None], stop: threading.Event
+    ) -> Outcome:
+        lease = self._pool.get(resolved.target, name, progress, stop)
+        around = Deadline(WHOLE, stop)
+        progress("reading routes, links and neighbours")
+        script = SCRIPT.encode()
+        if lease.kept:
+            # It may have died since: nothing was run then, and a second attempt can do no harm.
+            with contextlib.suppress(SessionRefusedError):
+                return run(lease.connection, command, script, self._limits, LARGEST_OUTPUT, around)
+            self._pool.drop(lease.connection)
+            lease = self._pool.get(resolved.target, name, progress, stop)
+        return run(lease.connection, command, script, self._limits, LARGEST_OUTPUT, around)
+
+
+def _explained(facts: NodeFacts, outcome: Outcome, refused: str, limits: Limits) -> NodeFacts:
+    """Say why something is missing where only the transport knows it."""
+    missing = facts.missing
+    if refused:
+        missing = tuple(
+            msgspec.structs.replace(one, reason=f"{one.reason}; sudo: {refused}")
+            if one.what.startswith("container")
+            else one
+            for one in missing
+        )
+    if outcome.timed_out:
+        late = f"the script was still running after {limits.script:.0f} s, what it had read by then is kept"
+        missing = (*missing, Missing(what="rest of the node", reason=late, node=facts.name))
+    return msgspec.structs.replace(facts, missing=missing)
+
+
+def _silence(resolved: Resolved, outcome: Outcome) -> str:
+    login = resolved.target.login
+    if outcome.timed_out:
+        return f"{login}: the script printed nothing within its time limit"
+    status = "no exit status" if outcome.status is None else f"exit status {outcome.status}"
+    return f"{login}: the script printed nothing ({outcome.complaint or status})"
+
+
+def _nothing(name: str, error: NodeError, resolved: Resolved | None = None) -> NodeFacts:
+    return NodeFacts(
+        name=name,
+        via=VIA,
+        target=resolved.target.login if resolved else "",
+        address_source=resolved.address_source if resolved else "",
+        read_at=time.time(),
+        missing=(Missing(what="node", reason=str(error), node=name),),
+    )

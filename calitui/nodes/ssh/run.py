@@ -1,0 +1,157 @@
+"""One command on one server, with both of its outputs read to the end.
+
+A server that fills one output while we wait for the other would hang us, and one that never stops would fill our
+memory: both are read as they come and have a limit. This module must not know what the command means.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+
+import msgspec
+import paramiko
+
+from calitui.errors import NodeError
+from calitui.facts.text import clean
+from calitui.nodes.ssh.connect import Connection, Limits
+from calitui.nodes.ssh.deadline import POLL, Deadline, StepTimeoutError, guarded, in_background
+
+CHUNK = 1 << 18
+MOST_STDERR = 16 * 1024
+"""Bytes of the error output that are kept; the rest is read and dropped."""
+
+
+class SessionRefusedError(NodeError):
+    """No command could be started on the connection: it is dead, or the server allows no more."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of a command. `status` is its exit status, None if it was not told (killed, cut off, timed out).
+
+    `truncated` says that there was more output than was taken; `timed_out` that it was still running at the deadline.
+    """
+
+    output: bytes
+    errors: str = ""
+    status: int | None = None
+    truncated: bool = False
+    timed_out: bool = False
+
+    @property
+    def complaint(self) -> str:
+        """The last line of the error output."""
+        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
+        return clean(lines[-1]) if lines else ""
+
+
+def run(connection: Connection, command: str, stdin: bytes, limits: Limits, largest: int, around: Deadline) -> Outcome:
+    """Run `command` by the login shell of the user, give it `stdin`, and take at most `largest` bytes of its output.
+
+    The connection is closed when the command does not end in time, since nothing else stops it for certain.
+
+    Raises:
+        SessionRefusedError: the command was not started.
+        NodeError: the connection broke while it ran.
+        Cancelled: the user stopped.
+    """
+    channel = _open(connection, limits, around)
+    output = bytearray()
+    errors = bytearray()
+    step = around.step(limits.script, "timed out")
+    truncated = timed_out = False
+    try:
+        with guarded(step, connection.transport.close):
+            channel.settimeout(limits.script)
+            _start(channel, command, connection)
+            _feed(channel, stdin)
+            truncated = _drain(channel, output, errors, largest)
+            if not truncated:
+                _await_status(channel)
+    except StepTimeoutError:
+        timed_out = True
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        words = clean(str(error)) or type(error).__name__
+        raise NodeError(f"{connection.target.address}: the connection broke while the script ran ({words})") from None
+    finally:
+        if connection.alive:
+            channel.close()
+    if not timed_out and not connection.alive and not channel.exit_status_ready():
+        around.check()
+        raise NodeError(f"{connection.target.address} closed the connection while the script ran")
+    status = channel.recv_exit_status() if channel.exit_status_ready() and not (truncated or timed_out) else None
+    return Outcome(
+        output=bytes(output),
+        errors=errors.decode("utf-8", "replace"),
+        status=None if status == -1 else status,
+        truncated=truncated,
+        timed_out=timed_out,
+    )
+
+
+def _open(connection: Connection, limits: Limits, around: Deadline) -> paramiko.Channel:
+    address = connection.target.address
+    step = around.step(limits.channel, f"{address} opened no session within {limits.channel:.0f} s")
+    try:
+        return in_background(
+            lambda: connection.transport.open_session(timeout=limits.channel * 2), step, lambda channel: channel.close()
+        )
+    except StepTimeoutError as error:
+        raise SessionRefusedError(error.what, error.hint) from None
+    except paramiko.ChannelException:
+        raise SessionRefusedError(
+            f"{address} allows no more sessions on this connection", "Look at MaxSessions in its sshd_config"
+        ) from None
+    except (paramiko.SSHException, EOFError, OSError):
+        raise SessionRefusedError(f"{address} closed the connection") from None
+
+
+def _start(channel: paramiko.Channel, command: str, connection: Connection) -> None:
+    try:
+        channel.exec_command(command)
+    except paramiko.SSHException:
+        if not connection.alive:
+            raise SessionRefusedError(f"{connection.target.address} closed the connection") from None
+        raise SessionRefusedError(
+            f"{connection.target.login} may not run commands", "Look for ForceCommand or a nologin shell"
+        ) from None
+
+
+def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
+    try:
+        channel.sendall(stdin)
+        channel.shutdown_write()
+    except OSError:
+        # The command did not wait for its input (no such program, a forced command): what it says tells why.
+        if not channel.closed:
+            raise
+
+
+def _drain(channel: paramiko.Channel, output: bytearray, errors: bytearray, largest: int) -> bool:
+    """Read both outputs until they end; whether there was more than `largest` of the first."""
+    readable = select.poll()
+    readable.register(channel.fileno(), select.POLLIN)
+    open_output = open_errors = True
+    while open_output or open_errors:
+        readable.poll(POLL * 1000)
+        while open_output and (channel.recv_ready() or channel.eof_received or channel.closed):
+            chunk = channel.recv(CHUNK)
+            room = largest - len(output)
+            output += chunk[:room]
+            open_output = bool(chunk)
+            if len(chunk) > room:
+                return True
+        while open_errors and (channel.recv_stderr_ready() or channel.eof_received or channel.closed):
+            chunk = channel.recv_stderr(CHUNK)
+            errors += chunk[: max(0, MOST_STDERR - len(errors))]
+            open_errors = bool(chunk)
+        if not channel.get_transport().is_active() and not channel.recv_ready():
+            break
+    return False
+
+
+def _await_status(channel: paramiko.Channel) -> None:
+    event: threading.Event = channel.status_event
+    while not event.wait(POLL):
+        if channel.closed or not channel.get_transport().is_active():
+            return

@@ -1,0 +1,29 @@
+"""Whether sudo let us, told from what it said. This module must not know what was to be run."""
+
+from __future__ import annotations
+
+import re
+
+from calitui.nodes.ssh.run import Outcome
+
+_NOT_FOUND = re.compile(r"sudo: (?:command )?not found|command not found: sudo|unknown command:? sudo", re.IGNORECASE)
+_SAYS = (
+    (re.compile(r"a password is required|a terminal is required"), "it wants a password, and -n forbids to ask"),
+    (re.compile(r"must have a tty"), "requiretty is set"),
+    (
+        re.compile(r"not in the sudoers|may not run sudo|is not allowed to|not allowed to execute"),
+        "the sudoers forbid it",
+    ),
+)
+
+
+def refusal(outcome: Outcome) -> str:
+    """Why sudo did not run the command, or "" if it did (or if nothing can be told)."""
+    if outcome.status in (0, None) or outcome.output.strip():
+        return ""
+    if _NOT_FOUND.search(outcome.errors) or (outcome.status == 127 and "sudo" in outcome.errors):
+        return "there is no sudo on the node"
+    for pattern, words in _SAYS:
+        if pattern.search(outcome.errors):
+            return words
+    return outcome.complaint if outcome.complaint.startswith("sudo:") else ""
