@@ -81,7 +81,7 @@ def _sshd(address: str, host_key: Path) -> str:
 
 
 def _accounts(etc: Path) -> None:
-    """The machine's system accounts, root with a shell, and the lab's users."""
+    """The machine's system accounts, the lab's users, and root with a home of its own: no shell start-up files."""
     homes = {name: f"/run/home/{name}" for name in USERS}
     kept = [
         line
@@ -89,7 +89,7 @@ def _accounts(etc: Path) -> None:
         if int(line.split(":")[2]) < 1000 and line.split(":")[0] not in ("root", *USERS)
     ]
     passwd = [
-        "root:x:0:0:root:/root:/bin/bash",
+        "root:x:0:0:root:/run/home/root:/bin/bash",
         *kept,
         *(f"{name}:x:{number}:{number}::{homes[name]}:/bin/sh" for name, number in USERS.items()),
     ]

@@ -15,6 +15,8 @@ from tests.lab.needs import LabError, check_uml, program
 from tests.lab.node_script import Paths, boot_command, boot_script, underlay_batch
 from tests.lab.processes import Process, descendants, remember, start, wait_until
 
+Note = Callable[[tuple[Process, ...]], None]
+"""Told of processes as soon as they are there."""
 BOOT_SECONDS = {"host": 60.0, "uml": 180.0}
 """How long nodes may take until they have all their routes; several times what a slow machine needs."""
 
@@ -61,9 +63,7 @@ def connect(lab: str, cluster: ClusterSpec, kernel: str) -> None:
     ip("link set lo up", f"addr add {CLIENT}/{length} brd + dev eth0", "link set eth0 up", inside=client)
 
 
-def boot(
-    lab: str, cluster: ClusterSpec, kernel: str, paths: Paths, note: Callable[[tuple[Process, ...]], None]
-) -> None:
+def boot(lab: str, cluster: ClusterSpec, kernel: str, paths: Paths, note: Note) -> None:
     """Start the nodes, or the kernel they run on; `note` is told of every process as soon as it is there."""
     if kernel == "uml":
         init = paths.state / "init"
@@ -77,14 +77,17 @@ def boot(
         }
         logs = {node.name: paths.node(node) / "boot.log" for node in cluster.nodes}
     for what, words in commands.items():
-        outer = start(words, what, logs[what])
-        note((outer,))
-        wait_until(
-            lambda outer=outer: bool(descendants(outer.pid)) or not outer.is_alive,  # type: ignore[misc]
-            f"{what} starts",
-            20,
-        )
-        note(tuple(remember(pid, f"{what}, first process") for pid in descendants(outer.pid)[:1]))
+        start_noted(words, what, logs[what], note)
+
+
+def start_noted(command: list[str], what: str, log: Path, note: Note) -> tuple[Process, ...]:
+    """Start a command that makes a PID namespace; both it and the first process in there are noted."""
+    outer = start(command, what, log)
+    note((outer,))
+    wait_until(lambda: bool(descendants(outer.pid)) or not outer.is_alive, f"{what} starts", 20)
+    inner = tuple(remember(pid, f"{what}, first process") for pid in descendants(outer.pid)[:1])
+    note(inner)
+    return (outer, *inner)
 
 
 def wait_for_routes(cluster: ClusterSpec, kernel: str, paths: Paths, processes: tuple[Process, ...]) -> None:

@@ -14,12 +14,12 @@ from typing import Self
 import msgspec
 from pyroute2 import netns as kernel_netns
 
-from tests.lab import build, needs, state
+from tests.apiserver.http import Http
+from tests.lab import api, build, needs, state
 from tests.lab.bird import SOCKET
 from tests.lab.clusters import CLUSTERS, ClusterSpec, NodeSpec, PodSpec
 from tests.lab.needs import LabError
-from tests.lab.node_script import Paths
-from tests.lab.processes import Process, end, remember, start, wait_until
+from tests.lab.processes import Process, end, remember, wait_until
 
 Completed = subprocess.CompletedProcess[str]
 
@@ -33,11 +33,12 @@ class Lab:
         self.directory: Path = state.directory(saved.name)
 
     @classmethod
-    def up(cls, cluster: str, name: str | None = None, *, kernel: str = "auto") -> Self:
+    def up(cls, cluster: str, name: str | None = None, *, kernel: str = "auto", with_api: bool | None = None) -> Self:
         """Build the cluster `bgp` or `ipip` and wait until its routes are there.
 
         `name` tells labs apart, several can be up at once. `kernel` is `host`, `uml`, or `auto`: this machine's where
-        it can do what the cluster needs, else user-mode-linux.
+        it can do what the cluster needs, else user-mode-linux. `with_api` asks for the API server or forbids it; unset,
+        it is there if the machine has one, and `Lab.without_api` says why not.
 
         Raises:
             LabUnavailable: this machine lacks something.
@@ -52,6 +53,9 @@ class Lab:
             kernel = "host" if not spec.tunnelled or needs.host_has_ipip() else "uml"
         if kernel == "uml":
             needs.check_uml()
+        without_api = "it was not asked for" if with_api is False else api.missing()
+        if with_api and without_api:
+            raise needs.LabUnavailable(without_api)
         directory = state.directory(name)
         if (directory / "state.json").exists():
             raise LabError(f"a lab called {name} is there already: python -m tests.lab down {name}")
@@ -60,7 +64,8 @@ class Lab:
         namespaces = tuple(build.netns(name, part) for part in build.parts(spec, kernel))
         if taken := [each for each in namespaces if (Path("/run/netns") / each).exists()]:
             raise LabError(f"the network namespace {taken[0]} is there already and belongs to no lab known here")
-        lab = cls(state.State(name, cluster, kernel, remember(os.getpid(), "maker"), namespaces))
+        maker = remember(os.getpid(), "maker")
+        lab = cls(state.State(name, cluster, kernel, maker, namespaces, without_api=without_api))
         state.write(lab.saved)
         try:
             lab._build()
@@ -84,8 +89,15 @@ class Lab:
     def _build(self) -> None:
         paths = build.prepare(self.spec, self.directory)
         build.connect(self.name, self.spec, self.saved.kernel)
+        serving: tuple[Process, ...] = ()
+        if not self.without_api:
+            (self.directory / "api").mkdir()
+            command = api.command(self.spec.name, self.directory / "api", self.client)
+            serving = build.start_noted(command, "API server", self.directory / "api" / "api.log", self._note)
         build.boot(self.name, self.spec, self.saved.kernel, paths, self._note)
         build.wait_for_routes(self.spec, self.saved.kernel, paths, self.saved.processes)
+        if serving:
+            api.wait(self.directory / "api", serving)
         self._save(complete=True)
 
     def _note(self, processes: tuple[Process, ...]) -> None:
@@ -133,9 +145,38 @@ class Lab:
         return self.directory / "ssh" / "id_ed25519"
 
     @property
+    def without_api(self) -> str:
+        """Why there is no API server; empty when there is one."""
+        return self.saved.without_api
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig.
+
+        Raises:
+            LabUnavailable: the lab has no API server.
+        """
+        return self.kubeconfig_for("admin")
+
+    def kubeconfig_for(self, user: str) -> Path:
+        """The kubeconfig of one of `tests.apiserver.USERS`; only `admin` has any rights from the start."""
+        return Path(self._api.kubeconfigs[user])
+
+    def http(self) -> Http:
+        """A client that talks to the API server as its administrator; the caller closes it."""
+        return Http(self._api.url, "token-of-admin", Path(self._api.ca), self.client)
+
+    @property
+    def _api(self) -> api.Access:
+        if self.without_api:
+            raise needs.LabUnavailable(f"the lab has no API server: {self.without_api}")
+        return api.access(self.directory / "api")
+
+    @property
     def environment(self) -> dict[str, str]:
-        """The environment for commands in the lab."""
-        return dict(os.environ)
+        """The environment for commands in the lab: this process's, with KUBECONFIG set and no proxy."""
+        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        return kept if self.without_api else kept | {"KUBECONFIG": str(self.kubeconfig)}
 
     def command(self, words: Sequence[str]) -> list[str]:
         """`words` prefixed so that they run in the client's network namespace."""
@@ -257,5 +298,3 @@ class Pod:
         words = f"nsenter --net=/run/netns/{self.spec.netns} sh -c {shlex.quote(command)}"
         return self.node.run(words, check=check, timeout=timeout)
 
-
-__all__ = ["Lab", "Node", "Paths", "Pod", "start"]

@@ -72,22 +72,26 @@ def boot_script(cluster: ClusterSpec, node: NodeSpec, paths: Paths) -> str:
 
 
 def _file_systems(node: NodeSpec, paths: Paths) -> str:
-    etc = paths.state / "etc"
+    state = shlex.quote(str(paths.state))
+    etc = f"{state}/etc"
     return f"""
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd /
 trap 'touch {shlex.quote(str(paths.node(node)))}/failed' EXIT
+# A node sees the machine's files but changes only the lab's.
+mount --bind {state} {state}
+mount -o remount,ro,bind /
 umount -R -l /run/netns 2>/dev/null || :
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/sshd /run/netns /run/calico /run/lock /run/home/calitui /run/home/viewer
+mkdir -p /run/sshd /run/netns /run/calico /run/lock /run/home/root /run/home/calitui /run/home/viewer
 chown 60001:60001 /run/home/calitui
 chown 60002:60002 /run/home/viewer
-for file in passwd shadow group hosts; do mount --bind {shlex.quote(str(etc))}/$file /etc/$file; done
-[ ! -e /etc/sudoers ] || mount --bind {shlex.quote(str(etc))}/sudoers /etc/sudoers
+for file in passwd shadow group hosts; do mount --bind {etc}/$file /etc/$file; done
+[ ! -e /etc/sudoers ] || mount --bind {etc}/sudoers /etc/sudoers
 hostname {node.name}
-cp {shlex.quote(str(paths.state))}/ssh/authorized_keys /run/authorized_keys
+cp {state}/ssh/authorized_keys /run/authorized_keys
 chmod 644 /run/authorized_keys
 # Distributions set rp_filter for interfaces to come; Felix sets forwarding and proxy ARP.
 echo 1 >/proc/sys/net/ipv4/ip_forward

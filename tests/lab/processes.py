@@ -46,11 +46,11 @@ def remember(pid: int, what: str) -> Process:
 
 
 def end(processes: Sequence[Process], patience: float = 15.0) -> list[Process]:
-    """End processes at once; returns those that are still there after `patience` seconds.
+    """End processes at once, the latest first; returns those that are still there after `patience` seconds.
 
-    The first process of a PID namespace takes everything in it along.
+    The first process of a PID namespace takes everything in it along; `unshare`, started before it, then buries it.
     """
-    for process in processes:
+    for process in reversed(processes):
         if process.is_alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)

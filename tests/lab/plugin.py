@@ -1,0 +1,49 @@
+"""Fixtures that hand out labs; a conftest that wants them imports them.
+
+One lab of each cluster serves a whole test session. A test that breaks something repairs it, or makes its own lab.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import state
+from tests.lab.lab import Lab
+from tests.lab.needs import LabUnavailable
+
+__all__ = ["bgp_lab", "ipip_lab"]
+
+
+@pytest.fixture(scope="session")
+def bgp_lab() -> Iterator[Lab]:
+    """The BGP cluster, on this machine's kernel."""
+    yield from _lab("bgp")
+
+
+@pytest.fixture(scope="session")
+def ipip_lab() -> Iterator[Lab]:
+    """The IPIP cluster, under user-mode-linux where this machine's kernel has no ipip."""
+    yield from _lab("ipip")
+
+
+def _lab(cluster: str) -> Iterator[Lab]:
+    _remove_left_overs()
+    try:
+        lab = Lab.up(cluster, f"pytest-{cluster}-{os.getpid()}")
+    except LabUnavailable as reason:
+        pytest.skip(str(reason))
+    with lab:
+        yield lab
+
+
+def _remove_left_overs() -> None:
+    """Take down labs of test sessions that were killed before they could."""
+    if os.geteuid() != 0:
+        return
+    for name in state.names():
+        saved = state.read(name)
+        if name.startswith("pytest-") and not saved.maker.is_alive:
+            Lab(saved).down()
