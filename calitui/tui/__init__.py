@@ -1,1 +1,34 @@
-"""The screens. They meet the rest of the program only through `calitui.session`."""
+"""The screens. They meet the rest of the program only through `calitui.session` and `calitui.report`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from calitui.errors import Exit
+from calitui.session import Session
+
+if TYPE_CHECKING:
+    from calitui.tui.prompts import TuiPrompts
+
+
+def run(
+    session: Session,
+    *,
+    theme: str | None = None,
+    source: str | None = None,
+    destination: str | None = None,
+    prompts: TuiPrompts | None = None,
+) -> int:
+    """Show `session` until the user leaves; returns the exit code. The session stays open.
+
+    `source` marks a pod, with `destination` the trace opens at once; both as `Session.trace` takes them. `prompts` is
+    what the session was given to ask with. Textual is imported only here, as it costs a quarter of a second.
+
+    Raises:
+        UsageError: there is no such theme.
+    """
+    from calitui.tui.app import CalituiApp  # noqa: PLC0415 - see above
+
+    app = CalituiApp(session, theme=theme, source=source, destination=destination, prompts=prompts)
+    result = app.run()
+    return int(Exit.DELIVERED) if result is None else int(result)

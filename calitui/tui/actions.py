@@ -1,0 +1,84 @@
+"""Every key there is, once: bindings, footer, help and command palette are made from this table.
+
+This module must not know what the actions do; screens have a method `action_NAME` for each of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from textual.binding import Binding, BindingType
+
+
+class Action(msgspec.Struct, frozen=True):
+    """A key and what it is for.
+
+    `keys` as Textual names them, comma-separated; `shown` is how a person writes them. `name` is the action, with its
+    namespace (`app.`) where the screen is not its owner. `label` is the footer's word, empty keeps it out; `help` is
+    the help screen's sentence. `command` puts it into the palette.
+    """
+
+    keys: str
+    shown: str
+    name: str
+    label: str
+    help: str
+    command: bool = True
+
+
+EVERYWHERE = (
+    Action("question_mark,f1", "?", "app.help", "help", "Show this help."),
+    Action("colon,ctrl+p", ": ctrl+p", "app.command_palette", "", "Commands by name.", command=False),
+    Action("t", "t", "app.toggle_theme", "", "Switch between the dark and the light theme."),
+    Action("q,ctrl+c", "q", "app.quit", "quit", "Leave calitui."),
+)
+
+LIST = (
+    Action("up,k", "↑ k", "cursor(-1)", "", "One up.", command=False),
+    Action("down,j", "↓ j", "cursor(1)", "", "One down.", command=False),
+    Action("g,home", "g", "first", "", "To the first.", command=False),
+    Action("G,end", "G", "last", "", "To the last.", command=False),
+    Action("ctrl+u", "ctrl+u", "page(-0.5)", "", "Half a page up.", command=False),
+    Action("ctrl+d", "ctrl+d", "page(0.5)", "", "Half a page down.", command=False),
+    Action("pageup,ctrl+b", "PgUp", "page(-1.0)", "", "A page up.", command=False),
+    Action("pagedown,ctrl+f", "PgDn", "page(1.0)", "", "A page down.", command=False),
+)
+
+HOME = (
+    Action("enter", "Enter", "mark", "mark", "Mark the source, then the destination: the trace opens.", command=False),
+    Action("slash", "/", "filter", "filter", "Filter the list; the grammar is below."),
+    Action("escape", "Esc", "back", "undo", "Clear the filter, else take back a mark.", command=False),
+    Action("n", "n", "namespace", "namespace", "Only the namespace under the cursor."),
+    Action("0", "0", "all_namespaces", "all", "All namespaces."),
+    Action("u", "u", "unread", "unread", "Everything that could not be read, and why."),
+    Action("r", "r", "again", "", "Connect again after an error."),
+)
+
+TRACE = (
+    Action("up,k", "↑ k", "hop(-1)", "", "Previous hop.", command=False),
+    Action("down,j", "↓ j", "hop(1)", "", "Next hop.", command=False),
+    Action("g,home", "g", "first", "", "First hop.", command=False),
+    Action("G,end", "G", "last", "", "Last hop.", command=False),
+    Action("tab,f", "Tab f", "direction", "return path", "Switch between forward and return."),
+    Action("enter", "Enter", "detail", "detail", "The selected hop on the whole screen, and back.", command=False),
+    Action("ctrl+u,pageup", "ctrl+u", "scroll(-0.5)", "", "Scroll the detail up.", command=False),
+    Action("ctrl+d,pagedown", "ctrl+d", "scroll(0.5)", "", "Scroll the detail down.", command=False),
+    Action("x", "x", "swap", "swap", "Swap source and destination."),
+    Action("r", "r", "again", "read again", "Read the nodes again; the old path stays until the new one is there."),
+    Action("y", "y", "copy", "copy", "Copy the trace as Markdown (OSC 52: the terminal must allow it)."),
+    Action("e", "e", "export", "export", "Write the trace to a file: .md, .json or .txt."),
+    Action("u", "u", "unread", "unread", "Everything that could not be read, and why."),
+    Action(
+        "escape", "Esc", "back", "back", "Stop reading, else leave the detail, else back to the pods.", command=False
+    ),
+)
+
+
+def bindings(*groups: Iterable[Action]) -> list[BindingType]:
+    """Textual bindings of `groups`."""
+    return [
+        Binding(action.keys, action.name, action.label, show=bool(action.label), key_display=action.shown)
+        for group in groups
+        for action in group
+    ]

@@ -1,0 +1,133 @@
+"""The app: themes, the stack of screens, help and commands, and dialogs for connections that ask.
+
+It knows a session and nothing behind it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from calitui.errors import Exit, UsageError
+from calitui.nodes.ssh.prompts import HostKeyQuestion
+from calitui.session import Session
+from calitui.tui.actions import EVERYWHERE, HOME, LIST, TRACE, Action, bindings
+from calitui.tui.dialogs import HostKeyScreen, SecretScreen
+from calitui.tui.help import EVIDENCE, FILTER, HelpScreen
+from calitui.tui.home.screen import HomeScreen
+from calitui.tui.prompts import Answer, Asked, TuiPrompts, settle
+from calitui.tui.themes import DARK, LIGHT, LIGHT_VARIABLES, THEMES, VARIABLES
+from calitui.tui.trace.screen import TraceScreen
+
+
+class CalituiApp(App[int]):
+    """One session on screen. Its return value is the exit code."""
+
+    TITLE = "calitui"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(EVERYWHERE),
+        Binding("ctrl+c", "quit", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        theme: str | None = None,
+        source: str | None = None,
+        destination: str | None = None,
+        prompts: TuiPrompts | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """With both ends given the trace opens at once; with one it is marked.
+
+        Raises:
+            UsageError: there is no such theme.
+        """
+        super().__init__()
+        self.session = session
+        self.now = now
+        self.prompts = prompts
+        self.source, self.destination = source, destination
+        self.animation_level = "none"
+        for own in THEMES:
+            self.register_theme(own)
+        if theme is not None and theme not in self.available_themes:
+            raise UsageError(f"No theme {theme!r}", f"There are: {', '.join(sorted(self.available_themes))}")
+        self.theme = theme or DARK
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our own variables, for themes that do not define them."""
+        return VARIABLES if self.current_theme.dark else LIGHT_VARIABLES
+
+    def on_mount(self) -> None:
+        """Home, and the trace over it if both ends are known."""
+        if self.prompts is not None:
+            self.prompts.attach(self)
+        self.push_screen(HomeScreen(self.session, self.now, self.source))
+        if self.source and self.destination:
+            self._open(self.source, self.destination)
+
+    def on_unmount(self) -> None:
+        """Let threads go that wait for an answer."""
+        if self.prompts is not None:
+            self.prompts.detach()
+
+    @on(HomeScreen.TraceWanted)
+    def _wanted(self, message: HomeScreen.TraceWanted) -> None:
+        self._open(message.source, message.destination)
+
+    def _open(self, source: str, destination: str) -> None:
+        self.push_screen(TraceScreen(self.session, source, destination, self.now))
+
+    @on(Asked)
+    def _asked(self, message: Asked) -> None:
+        def answered(value: Answer) -> None:
+            settle(message.answer, value)
+
+        question = message.question
+        if isinstance(question, HostKeyQuestion):
+            self.push_screen(HostKeyScreen(question), answered)
+        else:
+            self.push_screen(SecretScreen(question), answered)
+
+    # actions
+
+    async def action_quit(self) -> None:
+        """Leave, whatever is under way."""
+        self.exit(int(Exit.DELIVERED))
+
+    def action_toggle_theme(self) -> None:
+        """Dark to light and back."""
+        self.theme = LIGHT if self.current_theme.dark else DARK
+
+    def action_help(self) -> None:
+        """Help for the screen that is on top."""
+        if isinstance(self.screen, TraceScreen):
+            self.push_screen(HelpScreen("Trace", (*TRACE, *EVERYWHERE), "Stations on the path", EVIDENCE))
+        elif isinstance(self.screen, HomeScreen):
+            self.push_screen(HelpScreen("Pods", (*HOME, *LIST, *EVERYWHERE), "Filter", FILTER))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The commands of `screen`, from the table of actions."""
+        own: tuple[Action, ...] = TRACE if isinstance(screen, TraceScreen) else HOME
+        if not isinstance(screen, TraceScreen | HomeScreen):
+            own = ()
+        for action in (*own, *EVERYWHERE):
+            if action.command:
+                name = action.label or action.help.rstrip(".")
+                yield SystemCommand(f"{name} ({action.shown})", action.help, self._command(screen, action.name))
+
+    def _command(self, screen: Screen[object], name: str) -> Callable[[], None]:
+        def perform() -> None:
+            self.call_later(self.run_action, name, screen)
+
+        return perform

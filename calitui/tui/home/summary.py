@@ -1,0 +1,125 @@
+"""What this cluster is, in the two lines over the list: only what was read, and "not read" where it was not.
+
+This module must not know widgets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from textual.content import Content
+
+from calitui.facts.cluster import BGPConfiguration, Cluster, FelixConfiguration, Freshness, Inventory, IPPool
+from calitui.facts.text import clean
+from calitui.tui.text import clock, count, crop_middle, moment
+
+TRUE = ("true", "enabled", "yes", "1")
+
+
+def title(origin: str, namespace: str | None) -> list[Content]:
+    """Who this is: the program, where the facts come from, which namespaces are shown."""
+    scope = namespace or "all namespaces"
+    where = Content.assemble((crop_middle(clean(origin), 40), "bold"), (" › ", "$dim"), clean(scope))
+    return [Content.assemble((" calitui ", "bold reverse"), "  ", where)]
+
+
+def freshness(inventory: Inventory | None, error: bool, now: float) -> Content:
+    """How many pods and nodes, and how far to trust that number; a glyph and a word each."""
+    if inventory is None:
+        return Content.styled("✖ not connected", "bold $bad") if error else Content.styled("◌ connecting", "$warn")
+    cluster = inventory.cluster
+    counts = f"{count(len(cluster.pods), 'pod')} · {count(len(cluster.nodes), 'node')}  "
+    if inventory.freshness is Freshness.LOADING:
+        return Content.styled(f"◌ loading {count(len(cluster.pods), 'pod')} so far", "bold $warn")
+    if inventory.freshness is Freshness.STALE:
+        since = f" since {clock(inventory.since)}" if inventory.since is not None else ""
+        reason = f": {clean(inventory.reason)}" if inventory.reason else ""
+        return Content.assemble(counts, (f"▲ stale{since}{reason}", "bold $warn"))
+    if inventory.freshness is Freshness.RECORDED:
+        when = f" {moment(cluster.read_at, now)}" if cluster.read_at else ""
+        return Content.assemble(counts, (f"■ recorded{when}", "$link"))
+    return Content.assemble(counts, ("● live", "$good"))
+
+
+def facts(cluster: Cluster) -> list[Content]:
+    """How the cluster routes, the most telling first."""
+    unread = {missing.what.lower() for missing in cluster.missing if missing.node is None}
+
+    def not_read(*names: str) -> bool:
+        return any(name.lower() in what for what in unread for name in names)
+
+    parts = [_plain(f"Calico {_version(cluster.calico_version)}", bool(cluster.calico_version))]
+    parts.append(_plain(*_datastore(cluster)))
+    parts.append(_plain(*_pools(cluster.pools, not_read("ippool"))))
+    parts.append(_plain(*_bgp(cluster, not_read("bgpconfiguration"), not_read("bgppeer"))))
+    parts.append(_plain(*_dataplane(cluster.felix, not_read("felix"))))
+    if cluster.kubernetes_version:
+        parts.append(_plain(f"Kubernetes {_version(cluster.kubernetes_version)}"))
+    return parts
+
+
+def _plain(text: str, known: bool = True) -> Content:
+    return Content.styled(clean(text), "" if known else "$dim")
+
+
+def _version(version: str) -> str:
+    if not version:
+        return "version not read"
+    return version if version.startswith("v") else f"v{version}"
+
+
+def _datastore(cluster: Cluster) -> tuple[str, bool]:
+    if not cluster.datastore:
+        return "datastore not known", False
+    return ("kdd" if cluster.datastore == "kdd" else f"{cluster.datastore} datastore"), True
+
+
+def _pools(pools: tuple[IPPool, ...], unread: bool) -> tuple[str, bool]:
+    if not pools:
+        return ("IP pools not read", False) if unread else ("no IP pools", True)
+    usable = [pool for pool in pools if not pool.disabled] or list(pools)
+    if len(usable) == 1:
+        return f"{encapsulation(usable[0])} {usable[0].cidr}", True
+    kinds = Counter(encapsulation(pool) for pool in usable)
+    if len(usable) == 2:
+        return ", ".join(f"{encapsulation(pool)} {pool.cidr}" for pool in usable), True
+    return ", ".join(f"{number} × {kind}" for kind, number in kinds.most_common()) + " pools", True
+
+
+def encapsulation(pool: IPPool) -> str:
+    """How a pool's packets are carried, in Calico's own words."""
+    if pool.ipip_mode not in ("Never", ""):
+        return f"IPIP {pool.ipip_mode}"
+    if pool.vxlan_mode not in ("Never", ""):
+        return f"VXLAN {pool.vxlan_mode}"
+    return "no encapsulation"
+
+
+def _bgp(cluster: Cluster, configuration_unread: bool, peers_unread: bool) -> tuple[str, bool]:
+    default: BGPConfiguration | None = next((item for item in cluster.bgp if item.name == "default"), None)
+    if default is None and configuration_unread:
+        mesh = "BGP mesh not read"
+    elif default is not None and default.mesh is False:
+        mesh = "BGP mesh off"
+    else:
+        mesh = f"BGP mesh on, {count(len(cluster.nodes), 'node')}"
+    as_number = f", AS {default.as_number}" if default is not None and default.as_number else ""
+    if cluster.bgp_peers:
+        peers = f" + {count(len(cluster.bgp_peers), 'peer')}"
+    else:
+        peers = ", peers not read" if peers_unread and not configuration_unread else ""
+    return mesh + as_number + peers, not (configuration_unread or peers_unread)
+
+
+def _dataplane(felix: tuple[FelixConfiguration, ...], unread: bool) -> tuple[str, bool]:
+    default = next((item for item in felix if item.name == "default"), None)
+    if default is None:
+        return ("dataplane not read", False) if unread else ("iptables by default", True)
+    spec = {key.lower(): value.lower() for key, value in default.spec.items()}
+    if spec.get("bpfenabled") in TRUE:
+        dataplane = "eBPF dataplane"
+    elif spec.get("nftablesmode") in TRUE:
+        dataplane = "nftables dataplane"
+    else:
+        dataplane = "iptables dataplane"
+    return dataplane + (" + WireGuard" if spec.get("wireguardenabled") in TRUE else ""), True

@@ -1,0 +1,71 @@
+"""What threads tell the screens. Each carries the number of the run it belongs to, so a late one can be told apart."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+from calitui.errors import CalituiError
+from calitui.facts.cluster import Inventory
+from calitui.session import Progress
+from calitui.trace.path import Trace
+from calitui.tui.home.roster import Roster, Scan
+
+
+class InventoryArrived(Message):
+    """The cluster as it is now."""
+
+    def __init__(self, run: int, inventory: Inventory, roster: Roster) -> None:
+        """`roster` belongs to `inventory`."""
+        super().__init__()
+        self.run = run
+        self.inventory = inventory
+        self.roster = roster
+
+
+class FollowEnded(Message):
+    """Nothing follows the cluster any more; `error` says why, None is the end of a recording."""
+
+    def __init__(self, run: int, error: CalituiError | None) -> None:
+        """`run` is the following that ended."""
+        super().__init__()
+        self.run = run
+        self.error = error
+
+
+class ScanEnded(Message):
+    """A filter that took longer than a frame is done."""
+
+    def __init__(self, scan: Scan) -> None:
+        """`scan` is complete."""
+        super().__init__()
+        self.scan = scan
+
+
+class TraceProgress(Message):
+    """What is being read for a trace."""
+
+    def __init__(self, run: int, progress: Progress) -> None:
+        """`run` is the reading it belongs to."""
+        super().__init__()
+        self.run = run
+        self.progress = progress
+
+
+class TraceRead(Message):
+    """A trace is there."""
+
+    def __init__(self, run: int, trace: Trace) -> None:
+        """`run` is the reading it belongs to."""
+        super().__init__()
+        self.run = run
+        self.trace = trace
+
+
+class TraceFailed(Message):
+    """There will be no trace from this reading."""
+
+    def __init__(self, run: int, error: CalituiError) -> None:
+        """`run` is the reading it belongs to."""
+        super().__init__()
+        self.run = run
+        self.error = error

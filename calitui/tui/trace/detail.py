@@ -1,0 +1,90 @@
+"""Everything about one hop: plain words first, then the packet, then the evidence and how to see it oneself.
+
+This module must not know widgets.
+"""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from calitui.trace.path import Disposition, Evidence, Hop, Trace
+from calitui.tui.text import crop_middle, width_of, wrap
+from calitui.tui.trace import words
+from calitui.tui.trace.packet import boxes
+
+LABEL = 10
+"""Cells of the labels at the left."""
+
+
+def detail(trace: Trace, hop: Hop, width: int, roomy: bool) -> Content:
+    """Draw `hop` in `width` cells; `roomy` puts blank lines between the parts."""
+    blocks: list[list[Content]] = [[_title(hop, width)]]
+    alarm = _alarms(hop, width)
+    if alarm:
+        blocks.append(alarm)
+    if hop.explanation:
+        blocks.append([Content(line) for line in wrap(hop.explanation, width)])
+    if hop.packet:
+        blocks.append([Content.styled(line, "$link") for line in boxes(hop.packet, width)])
+    blocks.append(_evidence(hop, width))
+    if hop.check:
+        blocks.append(_labelled("see it", hop.check, width, "bold"))
+    for finding in trace.findings:
+        if finding.node is None or finding.node == hop.node:
+            style = {"error": "bold $bad", "warning": "bold $warn"}.get(finding.severity, "")
+            blocks.append(_labelled(finding.severity, finding.summary, width, style))
+    return Content("\n\n" if roomy else "\n").join([Content("\n").join(block) for block in blocks])
+
+
+def _title(hop: Hop, width: int) -> Content:
+    evidence = words.EVIDENCE[hop.evidence]
+    device = f" {hop.device}" if hop.device else ""
+    node = f" on {hop.node}" if hop.node else ""
+    text = f"{hop.number} {words.LONG[hop.step]}"
+    extra = f":{device}{node}"
+    room = width - len(evidence) - 2
+    if width_of(text + extra) > room:
+        extra = f":{device}" if device and width_of(text + device) + 1 <= room else ""
+    text = crop_middle(text, room)
+    blanks = " " * max(2, width - width_of(text) - width_of(extra) - len(evidence))
+    return Content.assemble(
+        (words.station(hop) + " ", words.station_style(hop)) if width_of(text + extra) + 4 < room else "",
+        (text, "bold"),
+        extra,
+        blanks[2:] if width_of(text + extra) + 4 < room else blanks,
+        (evidence, "bold $warn" if hop.evidence is Evidence.NOT_READ else "bold"),
+    )
+
+
+def _alarms(hop: Hop, width: int) -> list[Content]:
+    lines: list[Content] = []
+    if hop.ends is not None and hop.ends is not Disposition.DELIVERED:
+        unknown = hop.ends is Disposition.UNKNOWN
+        what = "not known from here on" if unknown else f"{hop.ends.value.replace('-', ' ').upper()}: ends here"
+        text = f"{'?' if unknown else '✖'} {what}" + (f". {hop.reason}" if hop.reason else "")
+        lines += [Content.styled(line, words.ending_style(hop.ends)) for line in wrap(text, width, "  ")]
+    if hop.disagreement:
+        text = f"▲ KERNEL AND TABLES DISAGREE: {hop.disagreement}"
+        lines += [Content.styled(line, "bold $warn") for line in wrap(text, width, "  ")]
+    return lines
+
+
+def _evidence(hop: Hop, width: int) -> list[Content]:
+    ends = hop.ends is not None and hop.ends is not Disposition.DELIVERED
+    why = words.MEANING[hop.evidence] if ends or not hop.reason else hop.reason
+    lines: list[Content] = []
+    shown = hop.lines or ((hop.route,) if hop.route else ())
+    for number, line in enumerate(shown):
+        lines += _labelled("" if number else "evidence", line, width)
+    mtu = f" · MTU {hop.mtu} here" if hop.mtu is not None else ""
+    lines += _labelled(words.EVIDENCE[hop.evidence], f"{why}{mtu}", width, "$dim")
+    return lines
+
+
+def _labelled(label: str, text: str, width: int, style: str = "") -> list[Content]:
+    room = max(10, width - LABEL)
+    lines = wrap(text, room)
+    return [
+        Content.assemble(((label if number == 0 else "").ljust(LABEL), "$dim"), (line, style))
+        for number, line in enumerate(lines)
+    ]
