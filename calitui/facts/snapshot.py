@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+
 import msgspec
 
 from calitui.errors import SnapshotError
 from calitui.facts.cluster import Cluster
 from calitui.facts.node import NodeFacts
+from calitui.facts.text import clean, is_unsafe
 
 SCHEMA = "calitui.snapshot/1"
 LARGEST = 512 * 1024 * 1024
 """Bytes; a snapshot of 100,000 pods and 1,000 nodes is well below."""
+
+# JSON's own escapes of characters that may not reach a terminal; \\t and \\n stand for controls too.
+_ESCAPED = re.compile(rb"\\u|\\[bfnrt]")
 
 
 class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,6 +62,40 @@ def decode(data: bytes, origin: str) -> Snapshot:
         found = f"its schema is {schema[:40]!r}" if schema else "it names no schema"
         raise SnapshotError(f"{origin} is not a {SCHEMA} file: {found}", "A newer calitui may have written it")
     try:
-        return msgspec.json.decode(data, type=_File).snapshot
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        file = msgspec.json.decode(data, type=_File)
+        if is_unsafe(data.decode()) or _ESCAPED.search(data):
+            file = msgspec.convert(_cleaned(msgspec.to_builtins(file)), _File)
+        _check_addresses(file.snapshot)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise SnapshotError(f"{origin} is damaged: {error}", "Record it again with `calitui record`") from None
+    return file.snapshot
+
+
+def _cleaned(value: object) -> object:
+    """The same data with every text in it made harmless: a snapshot may come from anybody."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(entry) for entry in value]
+    return value
+
+
+def _check_addresses(snapshot: Snapshot) -> None:
+    """Make sure that what the trace computes with can be computed with.
+
+    Raises:
+        ValueError: a pod's address or a route's or rule's prefix is none.
+    """
+    for pod in snapshot.cluster.pods:
+        for ip in pod.ips:
+            ipaddress.ip_address(ip)
+    for node in snapshot.nodes:
+        namespaces = [container.namespace for container in node.containers]
+        for namespace in (*namespaces, *([node.host] if node.host else [])):
+            for route in namespace.routes:
+                ipaddress.ip_network(route.prefix, strict=False)
+            for prefix in (prefix for rule in namespace.rules for prefix in (rule.source, rule.destination)):
+                if prefix is not None:
+                    ipaddress.ip_network(prefix, strict=False)

@@ -31,6 +31,11 @@ def clean(text: str) -> str:
     return _UNSAFE.sub(_visible, text)
 
 
+def is_unsafe(text: str) -> bool:
+    """Whether `text` holds a character that `clean` would make visible, other than a line's end."""
+    return _UNSAFE.search(text.replace("\n", "")) is not None
+
+
 def _visible(match: re.Match[str]) -> str:
     code = ord(match.group())
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

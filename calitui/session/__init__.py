@@ -7,24 +7,29 @@ an SSH connection or a route table. Every call here blocks: front ends run them 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from typing import Protocol
-
-import msgspec
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from calitui.facts.cluster import Cluster, Inventory
 from calitui.facts.snapshot import Snapshot
+from calitui.session.options import Options
+from calitui.session.progress import Progress, ProgressSink
+from calitui.session.recorded import demos, open_demo, open_recorded
 from calitui.trace.path import Trace
 
+if TYPE_CHECKING:
+    from calitui.nodes.ssh.prompts import Prompts
 
-class Progress(msgspec.Struct, frozen=True):
-    """What is being done right now, for a person: `node` is None for something of the cluster."""
-
-    what: str
-    node: str | None = None
-
-
-ProgressSink = Callable[[Progress], None]
+__all__ = [
+    "Options",
+    "Progress",
+    "ProgressSink",
+    "Session",
+    "demos",
+    "node_script",
+    "open_demo",
+    "open_session",
+]
 
 
 class Session(Protocol):
@@ -63,3 +68,25 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Let connections go. Safe to call twice."""
+
+
+def open_session(options: Options, prompts: Prompts | None = None) -> Session:
+    """A session as `options` say; `prompts` answers what a connection asks, None refuses it.
+
+    Raises:
+        UsageError: no such context, demo or way in.
+        ClusterError: the kubeconfig can't be used.
+        SnapshotError: the file can't be read.
+    """
+    if options.from_ is not None:
+        return open_recorded(options.from_, options.namespace)
+    from calitui.session.live import open_live
+
+    return open_live(options, prompts)
+
+
+def node_script() -> str:
+    """The one script that runs on nodes, for a person to read before she lets it."""
+    from calitui.nodes.script import SCRIPT
+
+    return SCRIPT

@@ -1,0 +1,134 @@
+"""A session on a live cluster: the Kubernetes API for the inventory, SSH for the nodes that a trace crosses."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+from calitui import __version__
+from calitui.cluster.api import Api
+from calitui.cluster.feed import follow, read
+from calitui.errors import Cancelled, UsageError
+from calitui.facts.cluster import Cluster, Freshness, Inventory, Node
+from calitui.facts.node import NodeFacts
+from calitui.facts.snapshot import Snapshot
+from calitui.nodes.ssh.prompts import NoPrompts, Prompts
+from calitui.nodes.ssh.reader import ReadRequest, SshReader
+from calitui.nodes.ssh.resolve import SshOptions
+from calitui.session.options import Options
+from calitui.session.progress import Progress, ProgressSink
+from calitui.session.recording import plan
+from calitui.trace.ends import resolve
+from calitui.trace.path import Endpoint, Trace
+from calitui.trace.tracing import containers_on, nodes_on_the_way, questions, trace
+
+WAYS_IN = ("auto", "ssh")
+
+_PATIENCE = 20.0
+"""Seconds a trace waits for Calico's objects when the list of pods is still coming."""
+
+
+def open_live(options: Options, prompts: Prompts | None) -> LiveSession:
+    """Connect to nothing yet, but refuse what can't work.
+
+    Raises:
+        UsageError: no such context or way in.
+        ClusterError: the kubeconfig can't be used.
+    """
+    if options.via not in WAYS_IN:
+        raise UsageError(f"No way in {options.via!r}", f"Use one of {', '.join(WAYS_IN)}")
+    ssh = SshOptions(
+        user=options.ssh_user,
+        config=options.ssh_config,
+        address=options.ssh_address,
+        sudo=options.sudo,
+        targets=options.node_targets,
+    )
+    asked = prompts or NoPrompts(accept_new_host_keys=options.accept_new_host_keys)
+    api = Api(options.kubeconfig, options.context, options.request_timeout)
+    return LiveSession(api, SshReader(ssh, asked), options.namespace)
+
+
+class LiveSession:
+    """Implements `calitui.session.Session`."""
+
+    recorded = False
+
+    def __init__(self, api: Api, reader: SshReader, namespace: str | None) -> None:
+        """`namespace` is where bare pod names are looked for, if not in the context's."""
+        self._api = api
+        self._reader = reader
+        self._namespace = namespace
+        self._newest: Inventory | None = None
+        self._changed = threading.Condition()
+
+    @property
+    def origin(self) -> str:
+        """The kubeconfig context."""
+        return self._api.context
+
+    def follow(self, stop: threading.Event) -> Iterator[Inventory]:
+        """The inventory as it grows and changes; see `calitui.cluster.feed.follow`."""
+        for inventory in follow(self._api, stop):
+            with self._changed:
+                self._newest = inventory
+                self._changed.notify_all()
+            yield inventory
+
+    def cluster(self) -> Cluster:
+        """The newest that was followed, or read now."""
+        newest = self._newest
+        if newest is None:
+            newest = Inventory(read(self._api), Freshness.LIVE)
+            self._newest = newest
+        return newest.cluster
+
+    def trace(self, source: str, destination: str, progress: ProgressSink, stop: threading.Event) -> Trace:
+        """Read the nodes of both ends at once, then compute."""
+        if self._newest is None:
+            progress(Progress("reading pods, nodes and Calico's objects"))
+        cluster = self.cluster()
+        ends = (resolve(cluster, source, self._namespace), resolve(cluster, destination, self._namespace))
+        requests = [
+            ReadRequest(_node(cluster, name), questions(*ends), containers_on(name, *ends))
+            for name in nodes_on_the_way(*ends)
+        ]
+        facts = self._reader.read_all(requests, lambda node, what: progress(Progress(what, node)), stop)
+        return self._computed(facts, ends, progress, stop)
+
+    def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
+        """Read everything anew, so that the recording is of one moment."""
+        progress(Progress("reading pods, nodes and Calico's objects"))
+        cluster = read(self._api)
+        known = {node.name for node in cluster.nodes}
+        unknown = next((name for name in nodes if name not in known), None)
+        if unknown is not None:
+            raise UsageError(f"No node {unknown}", f"The cluster has {', '.join(sorted(known)[:8])}")
+        chosen = tuple(node for node in cluster.nodes if not nodes or node.name in nodes)
+        facts = self._reader.read_all(plan(cluster, chosen), lambda node, what: progress(Progress(what, node)), stop)
+        return Snapshot(cluster, tuple(facts), time.time(), f"calitui {__version__}")
+
+    def close(self) -> None:
+        """Close the nodes' connections."""
+        self._reader.close()
+
+    def _computed(
+        self, facts: list[NodeFacts], ends: tuple[Endpoint, Endpoint], progress: ProgressSink, stop: threading.Event
+    ) -> Trace:
+        """The trace, with Calico's objects if they come within `_PATIENCE`."""
+        deadline = time.monotonic() + _PATIENCE
+        with self._changed:
+            while self._newest is not None and self._newest.freshness is Freshness.LOADING:
+                progress(Progress("waiting for Calico's objects"))
+                if stop.is_set():
+                    raise Cancelled
+                if not self._changed.wait(min(0.5, max(0.0, deadline - time.monotonic()))):
+                    if time.monotonic() >= deadline:
+                        break
+        return trace(self.cluster(), facts, *ends)
+
+
+def _node(cluster: Cluster, name: str) -> Node:
+    """The node as the API knows it; without the right to list nodes only its name is known."""
+    return next((node for node in cluster.nodes if node.name == name), Node(name))

@@ -1,0 +1,110 @@
+"""A session on a snapshot: everything comes from the file, nothing is read again."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from calitui.errors import SnapshotError, UsageError
+from calitui.facts.cluster import Cluster, Freshness, Inventory
+from calitui.facts.snapshot import Snapshot, decode
+from calitui.session.progress import Progress, ProgressSink
+from calitui.trace.ends import resolve
+from calitui.trace.path import Trace
+from calitui.trace.tracing import trace
+
+DEMO = "demo:"
+
+
+class RecordedSession:
+    """Implements `calitui.session.Session`; `origin` is the file's name or `demo:NAME`."""
+
+    recorded = True
+
+    def __init__(self, snapshot: Snapshot, origin: str, namespace: str | None = None) -> None:
+        """`namespace` is where bare pod names are looked for, if not in the recorded context's."""
+        self.origin = origin
+        self._snapshot = snapshot
+        self._namespace = namespace
+
+    def follow(self, stop: threading.Event) -> Iterator[Inventory]:
+        """Once: a recording does not change."""
+        if not stop.is_set():
+            yield Inventory(self._snapshot.cluster, Freshness.RECORDED)
+
+    def cluster(self) -> Cluster:
+        """As it was recorded."""
+        return self._snapshot.cluster
+
+    def trace(self, source: str, destination: str, progress: ProgressSink, stop: threading.Event) -> Trace:
+        """The path as it was when the recording was made."""
+        progress(Progress(f"from {self.origin}"))
+        cluster = self._snapshot.cluster
+        ends = (resolve(cluster, source, self._namespace), resolve(cluster, destination, self._namespace))
+        return trace(cluster, self._snapshot.nodes, *ends)
+
+    def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
+        """The same recording again, of the nodes named only."""
+        if not nodes:
+            return self._snapshot
+        known = {node.name for node in self._snapshot.nodes}
+        unknown = next((name for name in nodes if name not in known), None)
+        if unknown is not None:
+            raise UsageError(f"{self.origin} has no node {unknown}", f"It has {', '.join(sorted(known))}")
+        kept = tuple(node for node in self._snapshot.nodes if node.name in nodes)
+        return msgspec.structs.replace(self._snapshot, nodes=kept)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def open_recorded(name: str, namespace: str | None = None) -> RecordedSession:
+    """A session on a snapshot file or on `demo:NAME`.
+
+    Raises:
+        UsageError: no demo has that name.
+        SnapshotError: the file can't be read or is no snapshot.
+    """
+    if name.startswith(DEMO):
+        return open_demo(name.removeprefix(DEMO), namespace)
+    path = Path(name)
+    try:
+        data = path.read_bytes()
+    except IsADirectoryError:
+        raise SnapshotError(f"{name} is a folder", "Give the file that `calitui record` wrote") from None
+    except OSError as error:
+        raise SnapshotError(f"{name} can't be read: {error.strerror or error}") from None
+    return RecordedSession(decode(data, name), path.name, namespace)
+
+
+def demos() -> dict[str, str]:
+    """Name and title of each recorded cluster that comes with calitui."""
+    return {name: decode(_demo_file(name), DEMO + name).title for name in _demo_names()}
+
+
+def open_demo(name: str, namespace: str | None = None) -> RecordedSession:
+    """A session on one of `demos`.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    names = _demo_names()
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(names)}"
+        raise UsageError(f"No demo {name!r}", hint)
+    return RecordedSession(decode(_demo_file(name), DEMO + name), DEMO + name, namespace)
+
+
+def _demo_names() -> list[str]:
+    files = resources.files("calitui.demo").iterdir()
+    return sorted(file.name.removesuffix(".json") for file in files if file.name.endswith(".json"))
+
+
+def _demo_file(name: str) -> bytes:
+    return resources.files("calitui.demo").joinpath(f"{name}.json").read_bytes()
