@@ -118,15 +118,17 @@ class LiveSession:
     ) -> Trace:
         """The trace, with Calico's objects if they come within `_PATIENCE`."""
         deadline = time.monotonic() + _PATIENCE
+        if self._is_loading():
+            progress(Progress("waiting for Calico's objects"))
         with self._changed:
-            while self._newest is not None and self._newest.freshness is Freshness.LOADING:
-                progress(Progress("waiting for Calico's objects"))
+            while self._is_loading() and time.monotonic() < deadline:
                 if stop.is_set():
                     raise Cancelled
-                if not self._changed.wait(min(0.5, max(0.0, deadline - time.monotonic()))):
-                    if time.monotonic() >= deadline:
-                        break
+                self._changed.wait(0.25)
         return trace(self.cluster(), facts, *ends)
+
+    def _is_loading(self) -> bool:
+        return self._newest is not None and self._newest.freshness is Freshness.LOADING
 
 
 def _node(cluster: Cluster, name: str) -> Node:
