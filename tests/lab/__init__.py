@@ -5,6 +5,6 @@ host name namespaces with BIRD, sshd and pods in them; nothing of a lab is reach
 """
 
 from tests.lab.lab import Lab, Node, Pod
-from tests.lab.needs import LabError, LabUnavailable
+from tests.lab.needs import LabError, LabUnavailableError
 
-__all__ = ["Lab", "LabError", "LabUnavailable", "Node", "Pod"]
+__all__ = ["Lab", "LabError", "LabUnavailableError", "Node", "Pod"]

@@ -22,7 +22,9 @@ def main() -> None:
 @main.command()
 @click.argument("cluster", type=click.Choice(sorted(CLUSTERS)), default="ipip")
 @click.option("--name", help="The lab's name, for a second one of the same cluster.")
-@click.option("--kernel", type=click.Choice(["auto", "host", "uml"]), default="auto", help="Which kernel to build it on.")
+@click.option(
+    "--kernel", type=click.Choice(["auto", "host", "uml"]), default="auto", help="Which kernel to build it on."
+)
 @click.option("--api/--no-api", default=None, help="Insist on an API server, or leave it out.")
 def up(cluster: str, name: str | None, kernel: str, api: bool | None) -> None:
     """Build CLUSTER (bgp or ipip) and say what to type next."""

@@ -19,6 +19,7 @@ from tests.lab import api, build, needs, state
 from tests.lab.bird import SOCKET
 from tests.lab.clusters import CLUSTERS, ClusterSpec, NodeSpec, PodSpec
 from tests.lab.needs import LabError
+from tests.lab.node_script import routed
 from tests.lab.processes import Process, end, remember, wait_until
 
 Completed = subprocess.CompletedProcess[str]
@@ -41,7 +42,7 @@ class Lab:
         it is there if the machine has one, and `Lab.without_api` says why not.
 
         Raises:
-            LabUnavailable: this machine lacks something.
+            LabUnavailableError: this machine lacks something.
             LabError: a lab of that name is up, or building failed; then nothing of it is left.
         """
         needs.check()
@@ -55,7 +56,7 @@ class Lab:
             needs.check_uml()
         without_api = "it was not asked for" if with_api is False else api.missing()
         if with_api and without_api:
-            raise needs.LabUnavailable(without_api)
+            raise needs.LabUnavailableError(without_api)
         directory = state.directory(name)
         if (directory / "state.json").exists():
             raise LabError(f"a lab called {name} is there already: python -m tests.lab down {name}")
@@ -154,7 +155,7 @@ class Lab:
         """The administrator's kubeconfig.
 
         Raises:
-            LabUnavailable: the lab has no API server.
+            LabUnavailableError: the lab has no API server.
         """
         return self.kubeconfig_for("admin")
 
@@ -169,7 +170,7 @@ class Lab:
     @property
     def _api(self) -> api.Access:
         if self.without_api:
-            raise needs.LabUnavailable(f"the lab has no API server: {self.without_api}")
+            raise needs.LabUnavailableError(f"the lab has no API server: {self.without_api}")
         return api.access(self.directory / "api")
 
     @property
@@ -282,6 +283,10 @@ class Node:
         """
         wait_until(lambda: self.run(command, check=False).returncode == 0, f"{self.name}: {what}", seconds, every=0.2)
 
+    def wait_until_routed(self) -> None:
+        """Wait until the node's sessions are up and it has a route to every block, as after booting."""
+        self.wait_until(routed(self.lab.spec, self.spec), "its sessions and routes are there")
+
 
 class Pod:
     """A pod with an interface of its own."""
@@ -297,4 +302,3 @@ class Pod:
         """Run a shell command in the pod's network namespace."""
         words = f"nsenter --net=/run/netns/{self.spec.netns} sh -c {shlex.quote(command)}"
         return self.node.run(words, check=check, timeout=timeout)
-

@@ -26,7 +26,7 @@ class LabError(Exception):
     """A lab could not be built, found or taken down: one sentence that says what and where to look."""
 
 
-class LabUnavailable(LabError):
+class LabUnavailableError(LabError):
     """This machine lacks something that the lab needs; tests skip with its text."""
 
 
@@ -34,11 +34,11 @@ def program(name: str) -> str:
     """The absolute path of a program, looked for in the system's directories too.
 
     Raises:
-        LabUnavailable: it is not installed.
+        LabUnavailableError: it is not installed.
     """
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin")
     if path is None:
-        raise LabUnavailable(f"{name} is not installed: apt-get install {PACKAGES.get(name, name)}")
+        raise LabUnavailableError(f"{name} is not installed: apt-get install {PACKAGES.get(name, name)}")
     return path
 
 
@@ -46,17 +46,17 @@ def check() -> None:
     """Whether any lab can be built here.
 
     Raises:
-        LabUnavailable: not root, no network namespaces, or a program is missing.
+        LabUnavailableError: not root, no network namespaces, or a program is missing.
     """
     if os.geteuid() != 0:
-        raise LabUnavailable("the lab needs root: it makes network namespaces")
+        raise LabUnavailableError("the lab needs root: it makes network namespaces")
     for name in PACKAGES:
         program(name)
     if _in_scratch_namespace("true").returncode:
-        raise LabUnavailable("this machine does not let root make network and mount namespaces")
+        raise LabUnavailableError("this machine does not let root make network and mount namespaces")
     for kind in ("bridge", "veth"):
         if _in_scratch_namespace(f"ip link add probe type {kind}").returncode:
-            raise LabUnavailable(f"this kernel has no {kind} devices")
+            raise LabUnavailableError(f"this kernel has no {kind} devices")
 
 
 def host_has_ipip() -> bool:
@@ -68,18 +68,18 @@ def check_uml() -> str:
     """The directory of user-mode-linux's modules.
 
     Raises:
-        LabUnavailable: it is not installed, or the host has no tap devices to connect it with.
+        LabUnavailableError: it is not installed, or the host has no tap devices to connect it with.
     """
     if shutil.which(UML) is None:
-        raise LabUnavailable(
+        raise LabUnavailableError(
             "this kernel has no ipip module and there is no user-mode-linux to boot instead: "
             "apt-get install user-mode-linux"
         )
     if not Path("/dev/net/tun").exists():
-        raise LabUnavailable("user-mode-linux needs /dev/net/tun, which this machine does not have")
+        raise LabUnavailableError("user-mode-linux needs /dev/net/tun, which this machine does not have")
     modules = sorted(Path("/usr/lib/uml/modules").glob("*/kernel"))
     if not modules:
-        raise LabUnavailable("user-mode-linux is installed without its modules (/usr/lib/uml/modules)")
+        raise LabUnavailableError("user-mode-linux is installed without its modules (/usr/lib/uml/modules)")
     return str(modules[-1])
 
 

@@ -1,7 +1,7 @@
 """The shell script that a node boots with, and the one that connects nodes: text made from a cluster's description.
 
-The same scripts run on this machine's kernel and under user-mode-linux, where every process costs much more: `ip -batch`
-does in one what would be twenty.
+The same scripts run on this machine's kernel and under user-mode-linux, where every process costs much more:
+`ip -batch` does in one what would be twenty.
 """
 
 from __future__ import annotations
@@ -164,19 +164,25 @@ def _daemons(cluster: ClusterSpec, node: NodeSpec, paths: Paths) -> str:
     return "\n".join(lines)
 
 
-def _until_routed(cluster: ClusterSpec, node: NodeSpec, directory: Path) -> str:
-    peers = cluster.peers(node)
+def routed(cluster: ClusterSpec, node: NodeSpec) -> str:
+    """A shell condition: the node's sessions are established and it has a route to each block."""
+    peers = len(cluster.peers(node))
     blocks = sum(len(other.blocks) for other in cluster.nodes)
-    quoted = shlex.quote(str(directory))
+    return (
+        f"[ \"$(birdc -r -s {SOCKET} show protocols | grep -c ' Established')\" = {peers} ] && "
+        f'[ "$(ip route show proto bird | wc -l)" = {blocks} ]'
+    )
+
+
+def _until_routed(cluster: ClusterSpec, node: NodeSpec, directory: Path) -> str:
     # bash waits for any child, so it also buries the orphans that fall to PID 1.
     return f"""
 n=0
-until [ "$(birdc -r -s {SOCKET} show protocols | grep -c ' Established')" = {len(peers)} ] &&
-      [ "$(ip route show proto bird | wc -l)" = {blocks} ]; do
+until {routed(cluster, node)}; do
   n=$((n + 1)); [ $n -lt 200 ] || exit 1
   sleep 0.3
 done
-touch {quoted}/up
+touch {shlex.quote(str(directory))}/up
 trap - EXIT
 set +e
 while :; do sleep infinity & wait $!; done"""

@@ -1,4 +1,4 @@
-"""What the cluster's API says: nodes, pods and Calico's own objects, as JSON. Made of the same description as the nodes.
+"""What the cluster's API says: nodes, pods and Calico's own objects, made of the same description as the nodes.
 
 Calico's objects are those of the Kubernetes datastore (`crd.projectcalico.org/v1`).
 """

@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab import state
 from tests.lab.lab import Lab
-from tests.lab.needs import LabUnavailable
+from tests.lab.needs import LabUnavailableError
 
 __all__ = ["bgp_lab", "ipip_lab"]
 
@@ -33,7 +33,7 @@ def _lab(cluster: str) -> Iterator[Lab]:
     _remove_left_overs()
     try:
         lab = Lab.up(cluster, f"pytest-{cluster}-{os.getpid()}")
-    except LabUnavailable as reason:
+    except LabUnavailableError as reason:
         pytest.skip(str(reason))
     with lab:
         yield lab

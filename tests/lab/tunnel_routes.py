@@ -27,7 +27,7 @@ def ask(path: str, command: str) -> list[str]:
             stream.readline()
             stream.write(command + "\n")
             stream.flush()
-            lines = []
+            lines: list[str] = []
             for line in stream:
                 if re.match(r"\d{4}(?: |$)", line):
                     return lines
