@@ -59,7 +59,6 @@ class Check(msgspec.Struct, frozen=True):
 def describe(node: Node, resolved: Resolved) -> Description:
     """How `node` would be dialled, from files only."""
     target = resolved.target
-    keys = tuple(entry for entry in known(target).keys)
     return Description(
         node=node.name,
         asked=target.name,
@@ -69,7 +68,7 @@ def describe(node: Node, resolved: Resolved) -> Description:
         user=target.user,
         way=target.way or (f"ProxyCommand {target.proxy_command}" if target.proxy_command else ""),
         known_as=target.known_as,
-        host_keys=tuple(f"{key.key_type} {fingerprint(key.blob)} ({key.where})" for key in keys),
+        host_keys=tuple(f"{key.key_type} {fingerprint(key.blob)} ({key.where})" for key in known(target).keys),
         keys=tuple(path for path in target.identity_files if Path(path).is_file()),
         agent=target.agent,
         warnings=resolved.warnings,
@@ -86,10 +85,9 @@ def check_login(node: str, connection: Connection, limits: Limits, around: Deadl
     plain = run(connection, "true", b"", limits, MOST_OUTPUT, around)
     login = connection.target.login
     if plain.status != 0:
-        said = plain.complaint or f"exit status {plain.status}"
+        said = plain.complaint or plain.cut or f"exit status {plain.status}"
         return Check(node, reached=False, reason=f"{login}: `true` failed ({said})", login=login)
     outcome = run(connection, "sudo -n true", b"", limits, MOST_OUTPUT, around)
     if outcome.status == 0:
         return Check(node, reached=True, login=login, sudo=True)
-    reason = refusal(outcome) or outcome.complaint or "it did not end"
-    return Check(node, reached=True, login=login, sudo=False, sudo_reason=reason)
+    return Check(node, reached=True, login=login, sudo=False, sudo_reason=refusal(outcome))

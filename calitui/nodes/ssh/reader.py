@@ -19,7 +19,8 @@ from calitui.errors import Cancelled, NodeError
 from calitui.facts.cluster import Node
 from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
-from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, parse_output
+from calitui.facts.text import clean
+from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
 from calitui.nodes.ssh.connect import Limits, Ways, silence_paramiko
 from calitui.nodes.ssh.deadline import Deadline
 from calitui.nodes.ssh.diagnose import Check, Description, check_login, describe
@@ -34,6 +35,8 @@ MOST_AT_ONCE = 32
 """Nodes that are read at the same time."""
 
 VIA = "ssh"
+_STARTED = b"=== calitui "
+"""The script's first words: where they are missing it did not run."""
 
 
 class ReadRequest(msgspec.Struct, frozen=True):
@@ -145,16 +148,19 @@ class SshReader:
         progress: Callable[[str], None],
         stop: threading.Event,
     ) -> NodeFacts:
-        call = shlex.join(["sh", "-s", "--", *arguments(questions, containers)])
+        try:
+            positional = arguments(questions, containers)
+        except ValueError as error:
+            raise NodeError(f"This can't be asked of {node.name}: {clean(str(error))}") from None
         refused = ""
         outcome: Outcome | None = None
         if self._options.sudo:
-            outcome = self._run(node.name, resolved, f"sudo -n {call}", progress, stop)
-            refused = refusal(outcome)
-            if refused:
-                progress(f"sudo refused ({refused}), reading without it")
+            outcome = self._run(node.name, resolved, command(positional, sudo=True), progress, stop)
+            if _STARTED not in outcome.output and not outcome.cut:
+                refused = refusal(outcome)
+                progress(f"sudo refused: {refused}; reading without it")
         if outcome is None or refused:
-            outcome = self._run(node.name, resolved, call, progress, stop)
+            outcome = self._run(node.name, resolved, command(positional), progress, stop)
         if not outcome.output:
             raise NodeError(_silence(resolved, outcome), f"Try `ssh {resolved.target.name} sh -c true`")
         facts = parse_output(
@@ -165,48 +171,45 @@ class SshReader:
             address_source=resolved.address_source,
             read_at=time.time(),
             containers_asked=tuple(containers),
-            truncated=outcome.truncated or outcome.timed_out,
+            truncated=outcome.truncated,
         )
-        return _explained(facts, outcome, refused, self._limits)
+        return _explained(facts, outcome, refused)
 
     def _run(
-        self, name: str, resolved: Resolved, command: str, progress: Callable[[str], None], stop: threading.Event
+        self, name: str, resolved: Resolved, words: list[str], progress: Callable[[str], None], stop: threading.Event
     ) -> Outcome:
         lease = self._pool.get(resolved.target, name, progress, stop)
         around = Deadline(WHOLE, stop)
         progress("reading routes, links and neighbours")
-        script = SCRIPT.encode()
+        line, script = shlex.join(words), SCRIPT.encode()
         if lease.kept:
             # It may have died since: nothing was run then, and a second attempt can do no harm.
             with contextlib.suppress(SessionRefusedError):
-                return run(lease.connection, command, script, self._limits, LARGEST_OUTPUT, around)
+                return run(lease.connection, line, script, self._limits, LARGEST_OUTPUT, around)
             self._pool.drop(lease.connection)
             lease = self._pool.get(resolved.target, name, progress, stop)
-        return run(lease.connection, command, script, self._limits, LARGEST_OUTPUT, around)
+        return run(lease.connection, line, script, self._limits, LARGEST_OUTPUT, around)
 
 
-def _explained(facts: NodeFacts, outcome: Outcome, refused: str, limits: Limits) -> NodeFacts:
+def _explained(facts: NodeFacts, outcome: Outcome, refused: str) -> NodeFacts:
     """Say why something is missing where only the transport knows it."""
     missing = facts.missing
     if refused:
         missing = tuple(
-            msgspec.structs.replace(one, reason=f"{one.reason}; sudo: {refused}")
-            if one.what.startswith("container")
+            msgspec.structs.replace(one, reason=f"needs root, and sudo -n was refused: {refused}")
+            if one.what.startswith("container") and "root" in one.reason
             else one
             for one in missing
         )
-    if outcome.timed_out:
-        late = f"the script was still running after {limits.script:.0f} s, what it had read by then is kept"
-        missing = (*missing, Missing(what="rest of the node", reason=late, node=facts.name))
+    if outcome.cut:
+        late = f"the script was cut off, {outcome.cut}; what it had read by then is kept"
+        missing = (*missing, Missing(what="rest of the output", reason=late, node=facts.name))
     return msgspec.structs.replace(facts, missing=missing)
 
 
 def _silence(resolved: Resolved, outcome: Outcome) -> str:
-    login = resolved.target.login
-    if outcome.timed_out:
-        return f"{login}: the script printed nothing within its time limit"
     status = "no exit status" if outcome.status is None else f"exit status {outcome.status}"
-    return f"{login}: the script printed nothing ({outcome.complaint or status})"
+    return f"{resolved.target.login}: the script printed nothing ({outcome.cut or outcome.complaint or status})"
 
 
 def _nothing(name: str, error: NodeError, resolved: Resolved | None = None) -> NodeFacts:

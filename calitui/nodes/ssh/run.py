@@ -29,14 +29,15 @@ class SessionRefusedError(NodeError):
 class Outcome(msgspec.Struct, frozen=True):
     """What came of a command. `status` is its exit status, None if it was not told (killed, cut off, timed out).
 
-    `truncated` says that there was more output than was taken; `timed_out` that it was still running at the deadline.
+    `truncated` says that there was more output than was taken; `cut` why it ended early otherwise ("" if it did not):
+    it was still running at the deadline, or the connection broke.
     """
 
     output: bytes
     errors: str = ""
     status: int | None = None
     truncated: bool = False
-    timed_out: bool = False
+    cut: str = ""
 
     @property
     def complaint(self) -> str:
@@ -52,14 +53,13 @@ def run(connection: Connection, command: str, stdin: bytes, limits: Limits, larg
 
     Raises:
         SessionRefusedError: the command was not started.
-        NodeError: the connection broke while it ran.
         Cancelled: the user stopped.
     """
     channel = _open(connection, limits, around)
     output = bytearray()
     errors = bytearray()
     step = around.step(limits.script, "timed out")
-    truncated = timed_out = False
+    truncated, cut = False, ""
     try:
         with guarded(step, connection.transport.close):
             channel.settimeout(limits.script)
@@ -69,23 +69,22 @@ def run(connection: Connection, command: str, stdin: bytes, limits: Limits, larg
             if not truncated:
                 _await_status(channel)
     except StepTimeoutError:
-        timed_out = True
+        cut = f"it was still running after {limits.script:.0f} s"
     except (paramiko.SSHException, EOFError, OSError) as error:
-        words = clean(str(error)) or type(error).__name__
-        raise NodeError(f"{connection.target.address}: the connection broke while the script ran ({words})") from None
+        cut = f"the connection broke ({clean(str(error)) or type(error).__name__})"
     finally:
         if connection.alive:
             channel.close()
-    if not timed_out and not connection.alive and not channel.exit_status_ready():
+    status = channel.recv_exit_status() if channel.exit_status_ready() and not (truncated or cut) else -1
+    if not truncated and not cut and status == -1 and not connection.alive:
         around.check()
-        raise NodeError(f"{connection.target.address} closed the connection while the script ran")
-    status = channel.recv_exit_status() if channel.exit_status_ready() and not (truncated or timed_out) else None
+        cut = "the connection broke"
     return Outcome(
         output=bytes(output),
         errors=errors.decode("utf-8", "replace"),
         status=None if status == -1 else status,
         truncated=truncated,
-        timed_out=timed_out,
+        cut=cut,
     )
 
 

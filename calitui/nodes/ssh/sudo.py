@@ -18,12 +18,10 @@ _SAYS = (
 
 
 def refusal(outcome: Outcome) -> str:
-    """Why sudo did not run the command, or "" if it did (or if nothing can be told)."""
-    if outcome.status in (0, None) or outcome.output.strip():
-        return ""
-    if _NOT_FOUND.search(outcome.errors) or (outcome.status == 127 and "sudo" in outcome.errors):
+    """Why sudo did not run the command, in words; `outcome` must be that of a command that did not run."""
+    if _NOT_FOUND.search(outcome.errors) or outcome.status == 127:
         return "there is no sudo on the node"
     for pattern, words in _SAYS:
         if pattern.search(outcome.errors):
             return words
-    return outcome.complaint if outcome.complaint.startswith("sudo:") else ""
+    return outcome.complaint or outcome.cut or "it said nothing"
