@@ -13,9 +13,9 @@ import msgspec
 from calitui import __version__
 from calitui.cli import output, running, sessions
 from calitui.cli.checks import Check, State, cluster_checks, read_checks, way_checks
+from calitui.cli.columns import columns
 from calitui.cli.flags import Command, Flags, shared
 from calitui.cli.logs import path as log_path
-from calitui.cli.pods import columns
 from calitui.config import config_path
 from calitui.errors import CalituiError, Exit
 from calitui.facts.text import clean

@@ -1,7 +1,6 @@
 """`calitui pods`: the pods and where they are, as kubectl would print them.
 
-Ten thousand rows are common here, so columns are formatted by hand and displayed widths are only measured for text
-beyond ASCII.
+Ten thousand rows are common here: nothing is done per row that is not needed.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import click
 import msgspec
-from rich.cells import cell_len
 
 from calitui.cli import output, running, sessions
+from calitui.cli.columns import columns
 from calitui.cli.flags import Command, Flags, shared
 from calitui.errors import UsageError
 from calitui.facts.cluster import Cluster, Pod
@@ -23,7 +22,6 @@ from calitui.tui.home.filter import FilterError
 from calitui.tui.home.filter import selector as parsed
 
 SCHEMA = "calitui.pods/1"
-GAP = "   "
 NOTHING = "<none>"
 MOST_COMPLAINTS = 5
 """Things not read that are named before the rest is counted."""
@@ -67,17 +65,6 @@ def table(chosen: Sequence[Pod], now: float, *, wide: bool) -> str:
         )
         rows.append((*row, *_wide(pod)) if wide else row)
     return columns(rows)
-
-
-def columns(rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows as lines, every column as wide as its widest text, the last one unpadded."""
-    lengths = [[_width(text) for text in column] for column in zip(*rows, strict=True)]
-    widths = [max(column) for column in lengths]
-    lines = []
-    for number, row in enumerate(rows):
-        cells = [text + " " * (widths[at] - lengths[at][number]) for at, text in enumerate(row[:-1])]
-        lines.append(GAP.join((*cells, row[-1])).rstrip())
-    return "\n".join(lines) + "\n"
 
 
 def age(created: float | None, now: float) -> str:
@@ -160,7 +147,3 @@ def _wide(pod: Pod) -> tuple[str, str, str]:
 
 def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
-
-
-def _width(text: str) -> int:
-    return len(text) if text.isascii() else cell_len(text)

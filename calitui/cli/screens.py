@@ -1,0 +1,47 @@
+"""Opening the screens. The only module of the command line that brings Textual in."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from calitui import tui
+from calitui.cli.flags import Flags
+from calitui.errors import UsageError
+from calitui.session import Session, open_demo, open_session
+from calitui.tui.prompts import TuiPrompts
+
+
+def show(flags: Flags) -> None:
+    """The screens on the cluster that `flags` mean, until the user leaves.
+
+    Raises:
+        CalituiError: there is no terminal, or config file, kubeconfig or snapshot can't be used.
+    """
+    _needs_a_terminal("calitui trace SRC DST and calitui pods print")
+    prompts = TuiPrompts()
+    _run(open_session(flags.options(), prompts), flags, prompts)
+
+
+def show_demo(flags: Flags, name: str) -> None:
+    """The screens on a recorded cluster.
+
+    Raises:
+        CalituiError: there is no terminal, or no such demo.
+    """
+    _needs_a_terminal(f"calitui pods --from demo:{name} prints")
+    _run(open_demo(name), flags, None)
+
+
+def _run(session: Session, flags: Flags, prompts: TuiPrompts | None) -> None:
+    try:
+        code = tui.run(session, theme=flags.file().theme, prompts=prompts)
+    finally:
+        session.close()
+    click.get_current_context().exit(code)
+
+
+def _needs_a_terminal(instead: str) -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("The screens need a terminal", f"Without one, {instead}")
