@@ -152,8 +152,8 @@ def _logical_lines(text: str) -> Iterator[list[str]]:
 def _route(group: list[str], family: int) -> Route | None:
     hops = [line for line in group if not line.lstrip(" \t").startswith(("nh_info ", "cache "))]
     joined = _CONTINUATION.sub(" ", " ".join(line.strip(" \t") for line in hops))
-    text = clean(" ".join(verbatim(_CONTINUATION.sub(" ", line)) for line in hops))
-    return _from_words(words(joined), family, text, answer=False)
+    text = " ".join(verbatim(_CONTINUATION.sub(" ", line)) for line in hops).replace("  nexthop ", " nexthop ")
+    return _from_words(words(joined), family, clean(text), answer=False)
 
 
 def _from_words(said: list[str], family: int, text: str, *, answer: bool) -> Route | None:
