@@ -1,0 +1,1 @@
+"""calitui as a user runs it, against real nodes: SSH, kernels, BIRD, a kube-apiserver."""

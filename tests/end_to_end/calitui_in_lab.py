@@ -1,0 +1,35 @@
+"""calitui started in a lab's client namespace, with the lab's kubeconfig and ssh config."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.lab.lab import Lab
+
+CALITUI = str(Path(sys.executable).with_name("calitui"))
+EXAMPLES = {
+    "ipip": ("huang1/huangtest-69d9fddd97-2b8hr", "huang2/hhh-6897d64fcd-kqsj4"),
+    "bgp": ("huang2/hhh-6897d64fcd-4zph4", "huang1/huangtest-69d9fddd97-pbvvw"),
+}
+"""The article's two examples, source and destination."""
+
+
+def calitui(lab: Lab, *words: str, sudo: bool = True, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run the command line in the lab; `sudo` logs in as the account that may, and asks for it."""
+    account = ["--ssh-user", "calitui", "--sudo"] if sudo else ["--ssh-user", "viewer"]
+    environment = {"NO_COLOR": "1", "XDG_CONFIG_HOME": str(lab.directory / "no-config")}
+    command = [CALITUI, *words, "--ssh-config", str(lab.ssh_config), *account]
+    return lab.run(command, timeout=timeout, environment=environment)
+
+
+def trace(lab: Lab, source: str, destination: str, *words: str, sudo: bool = True) -> tuple[int, dict[str, Any]]:
+    """Exit code and JSON of a trace."""
+    done = calitui(lab, "trace", source, destination, "-o", "json", *words, sudo=sudo)
+    assert done.stdout, done.stderr
+    decoded: dict[str, Any] = msgspec.json.decode(done.stdout)
+    return done.returncode, decoded
