@@ -42,8 +42,10 @@ def page(data: bytes | bytearray, kind: type[T]) -> Page[T]:
     Raises:
         ValueError: it is not JSON, or not a list of objects.
     """
+    generic: Any = Page
     try:
-        return msgspec.json.decode(data, type=Page[kind])  # type: ignore[valid-type]
+        found: Page[T] = msgspec.json.decode(data, type=generic[kind])
+        return found
     except msgspec.ValidationError:
         pass
     except MALFORMED as error:

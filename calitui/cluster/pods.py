@@ -179,7 +179,7 @@ def _address(text: str) -> str:
         socket.inet_pton(socket.AF_INET, text)
     except (OSError, ValueError):
         try:
-            return str(ipaddress.IPv6Address(text))
+            return "" if "%" in text else str(ipaddress.IPv6Address(text))
         except ValueError:
             return ""
     return text

@@ -1,0 +1,253 @@
+"""Read Calico's objects from whichever API group has them; what can't be read is named, the rest is read.
+
+`crd.projectcalico.org/v1` is where Calico itself keeps them when Kubernetes is its datastore. `projectcalico.org/v3` is
+Calico's own API server, or native definitions since v3.32. With etcd as datastore there is neither (unless that API
+server runs). A user may be allowed one group and not the other, so each kind is tried in every group that has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from typing import Any
+
+import msgspec
+
+from calitui.cluster import calico_objects as objects
+from calitui.cluster.api import METADATA_ONLY, Api
+from calitui.cluster.listing import pages
+from calitui.cluster.refusal import ApiError
+from calitui.facts.cluster import (
+    BGPConfiguration,
+    BGPPeer,
+    Block,
+    BlockAffinity,
+    Cluster,
+    FelixConfiguration,
+    IPPool,
+    PolicyRef,
+)
+from calitui.facts.missing import Missing
+from calitui.facts.text import clean
+
+GROUPS = ("crd.projectcalico.org/v1", "projectcalico.org/v3")
+"""In order of preference."""
+
+KINDS: dict[str, str] = {
+    "ippools": "IPPools",
+    "felixconfigurations": "FelixConfigurations",
+    "bgpconfigurations": "BGPConfigurations",
+    "bgppeers": "BGPPeers",
+    "ipamblocks": "IPAM blocks",
+    "blockaffinities": "block affinities",
+    "clusterinformations": "ClusterInformation",
+    "networkpolicies": "Calico NetworkPolicies",
+    "globalnetworkpolicies": "GlobalNetworkPolicies",
+}
+"""What is read, by its plural in the API, with its name in `Missing`."""
+KUBERNETES_POLICIES = "NetworkPolicies"
+KUBERNETES_POLICIES_PATH = "/apis/networking.k8s.io/v1/networkpolicies"
+
+
+class Calico(msgspec.Struct, frozen=True):
+    """What one reading brought. `group` is "" if no group was found, and `group_known` tells whether that is certain;
+    `reached` is False when at least one request got no answer at all.
+    """
+
+    group: str = ""
+    group_known: bool = True
+    reached: bool = True
+    pools: tuple[IPPool, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    affinities: tuple[BlockAffinity, ...] = ()
+    felix: tuple[FelixConfiguration, ...] = ()
+    bgp: tuple[BGPConfiguration, ...] = ()
+    bgp_peers: tuple[BGPPeer, ...] = ()
+    information: objects.InformationSpec | None = None
+    policies: tuple[PolicyRef, ...] | None = None
+    etcd_endpoints: bool = False
+    missing: tuple[Missing, ...] = ()
+
+    def onto(self, cluster: Cluster) -> Cluster:
+        """`cluster` with Calico's part as read here; `missing` is added to what it misses already."""
+        information = self.information or objects.InformationSpec()
+        return msgspec.structs.replace(
+            cluster,
+            calico_version=clean(information.calico_version or ""),
+            cluster_type=clean(information.cluster_type or ""),
+            datastore_ready=information.datastore_ready,
+            datastore=self._datastore(cluster),
+            calico_group=self.group,
+            pools=self.pools,
+            blocks=self.blocks,
+            affinities=self.affinities,
+            felix=self.felix,
+            bgp=self.bgp,
+            bgp_peers=self.bgp_peers,
+            policies=self.policies,
+            missing=cluster.missing + self.missing,
+        )
+
+    def _datastore(self, cluster: Cluster) -> str:
+        """`kdd` where objects were seen or their group is there, `etcd` where Calico is at work without any."""
+        if self.information is not None or self.pools:
+            return "kdd"
+        if self.etcd_endpoints:
+            return "etcd"
+        if self.group:
+            return "kdd"
+        if not self.group_known:
+            return ""
+        return "etcd" if _is_calico_there(cluster) else ""
+
+
+def _is_calico_there(cluster: Cluster) -> bool:
+    if any(node.bgp_address or node.ipip_address or node.vxlan_address for node in cluster.nodes):
+        return True
+    return any(pod.labels.get("k8s-app") == "calico-node" for pod in cluster.pods)
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    reason: str
+    status: int
+
+
+class _Found(msgspec.Struct, frozen=True):
+    items: list[Any]
+    group: str
+
+
+def read(api: Api, threads: Executor) -> Calico:
+    """Read everything of `KINDS` and Kubernetes' own NetworkPolicies, in parallel. Never raises ApiError."""
+    found = [(group, threads.submit(_resources, api, group)) for group in GROUPS]
+    config = threads.submit(_etcd_endpoints, api)
+    kubernetes = threads.submit(_list, api, [KUBERNETES_POLICIES_PATH], objects.RawPolicy)
+    there: dict[str, frozenset[str] | _Failure] = {group: future.result() for group, future in found}
+    answers = {plural: threads.submit(_list, api, _paths(there, plural), _RAW[plural]) for plural in KINDS}
+    results: dict[str, _Found | _Failure] = {plural: future.result() for plural, future in answers.items()}
+    results[KUBERNETES_POLICIES] = kubernetes.result()
+    names = {**KINDS, KUBERNETES_POLICIES: KUBERNETES_POLICIES}
+    failures = {plural: result for plural, result in results.items() if isinstance(result, _Failure)}
+    asked = [*failures.values(), *(each for each in there.values() if isinstance(each, _Failure))]
+    information = next(iter(_of(results["clusterinformations"])), None)
+    return Calico(
+        group=_group(there, results),
+        group_known=not any(isinstance(each, _Failure) for each in there.values()),
+        reached=all(failure.status for failure in asked),
+        pools=tuple(objects.pool(raw) for raw in _of(results["ippools"])),
+        blocks=tuple(objects.block(raw) for raw in _of(results["ipamblocks"])),
+        affinities=tuple(objects.affinity(raw) for raw in _of(results["blockaffinities"])),
+        felix=tuple(objects.felix(raw) for raw in _of(results["felixconfigurations"])),
+        bgp=tuple(objects.bgp(raw) for raw in _of(results["bgpconfigurations"])),
+        bgp_peers=tuple(objects.peer(raw) for raw in _of(results["bgppeers"])),
+        information=information.spec if information is not None else None,
+        policies=_policies(results),
+        etcd_endpoints=config.result(),
+        missing=tuple(Missing(names[plural], failure.reason) for plural, failure in failures.items()),
+    )
+
+
+_RAW: dict[str, type[Any]] = {
+    "ippools": objects.RawPool,
+    "felixconfigurations": objects.RawFelix,
+    "bgpconfigurations": objects.RawBGP,
+    "bgppeers": objects.RawPeer,
+    "ipamblocks": objects.RawBlock,
+    "blockaffinities": objects.RawAffinity,
+    "clusterinformations": objects.RawInformation,
+    "networkpolicies": objects.RawPolicy,
+    "globalnetworkpolicies": objects.RawPolicy,
+}
+
+
+class _Resource(msgspec.Struct):
+    name: str = ""
+
+
+class _Resources(msgspec.Struct):
+    resources: list[_Resource] | None = None
+
+
+def _resources(api: Api, group: str) -> frozenset[str] | _Failure:
+    """The plurals that `group` has; none if there is no such group; a failure if nobody can tell."""
+    try:
+        answer = msgspec.json.decode(api.get(f"/apis/{group}"), type=_Resources)
+    except ApiError as error:
+        return frozenset() if error.status == 404 else _Failure(error.what, error.status)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _Failure(f"the API server's answer about {group} is unreadable", 200)
+    return frozenset(resource.name for resource in answer.resources or ())
+
+
+def _paths(there: dict[str, frozenset[str] | _Failure], plural: str) -> list[str] | _Failure:
+    """Where `plural` is to be looked for, or why that is nowhere.
+
+    A group that can't be discovered may still be readable, so it is asked too.
+    """
+    paths = [
+        f"/apis/{group}/{plural}"
+        for group, resources in there.items()
+        if isinstance(resources, _Failure) or plural in resources
+    ]
+    if paths:
+        return paths
+    present = [group for group, resources in there.items() if resources]
+    if present:
+        return _Failure(f"the API group {present[0]} has none", 404)
+    return _Failure("no API group of Calico is in this cluster: its datastore is etcd, or it is not Calico", 404)
+
+
+def _list(api: Api, paths: list[str] | _Failure, kind: type[Any]) -> _Found | _Failure:
+    """All objects from the first path that gives them, or the failure of the first that is more than an absence."""
+    if isinstance(paths, _Failure):
+        return paths
+    accept = METADATA_ONLY if kind is objects.RawPolicy else "application/json"
+    failures = []
+    for path in paths:
+        try:
+            items = [item for chunk in pages(_getter(api, accept), path, kind) for item in chunk.items]
+            return _Found(items, path.removeprefix("/apis/").rpartition("/")[0])
+        except ApiError as error:
+            failures.append(_Failure(error.what, error.status))
+    return next((failure for failure in failures if failure.status != 404), failures[0])
+
+
+def _getter(api: Api, accept: str) -> Callable[[str, Any], bytearray]:
+    return lambda path, query: api.get(path, query, accept=accept)
+
+
+def _of(result: _Found | _Failure) -> list[Any]:
+    return [] if isinstance(result, _Failure) else result.items
+
+
+def _group(there: dict[str, frozenset[str] | _Failure], results: dict[str, _Found | _Failure]) -> str:
+    """The group that IPPools came from, else the first that is there at all."""
+    pools = results["ippools"]
+    if isinstance(pools, _Found):
+        return pools.group
+    return next((group for group, resources in there.items() if resources and not isinstance(resources, _Failure)), "")
+
+
+def _policies(results: dict[str, _Found | _Failure]) -> tuple[PolicyRef, ...] | None:
+    kinds: Iterable[tuple[str, str]] = (
+        ("NetworkPolicy", KUBERNETES_POLICIES),
+        ("CalicoNetworkPolicy", "networkpolicies"),
+        ("GlobalNetworkPolicy", "globalnetworkpolicies"),
+    )
+    readable = [(kind, results[plural]) for kind, plural in kinds if not isinstance(results[plural], _Failure)]
+    if not readable:
+        return None
+    return tuple(objects.policy(kind, raw) for kind, found in readable for raw in _of(found))
+
+
+class _ConfigMap(msgspec.Struct):
+    data: dict[str, str] | None = None
+
+
+def _etcd_endpoints(api: Api) -> bool:
+    """Whether the manifests' ConfigMap says that Calico's datastore is etcd; False if it can't be read."""
+    try:
+        found = msgspec.json.decode(api.get("/api/v1/namespaces/kube-system/configmaps/calico-config"), type=_ConfigMap)
+    except (ApiError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return bool((found.data or {}).get("etcd_endpoints"))
