@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from calitui import __version__
 from calitui.cluster.api import Api
-from calitui.cluster.feed import follow, read
+from calitui.cluster.feed import follow
+from calitui.cluster.reading import read
 from calitui.errors import Cancelled, UsageError
 from calitui.facts.cluster import Cluster, Freshness, Inventory, Node
 from calitui.facts.node import NodeFacts

@@ -52,6 +52,13 @@ class Place:
                 return link
         return None
 
+    def evidence(self, link: Link | None) -> tuple[str, ...]:
+        """The line that `ip` prints for a device, without the offload and queue sizes at its end; none if unknown."""
+        if link is None or not link.text:
+            return ()
+        line, sizes, _ = link.text.partition(" promiscuity ")
+        return (f"{self.label}: {line}{' …' if sizes else ''}",)
+
     def answer(self, destination: str, source: str | None, input_device: str | None) -> LookupAnswer | None:
         """What the kernel said to exactly this question, if it was asked."""
         return self._answers.get((destination, source, input_device))

@@ -75,7 +75,7 @@ def enter_container(course: Course, fabric: Fabric, pod: Endpoint, place: Place,
         mtu=link.mtu if link else None,
         explanation=explain.veth_out(device),
         check=check,
-        lines=_link_lines(place, link),
+        lines=place.evidence(link),
         disagreement=disagreement,
         ends=ends,
     )
@@ -138,7 +138,7 @@ def _container_out(course: Course, inside: Place, container: Container) -> None:
         mtu=link.mtu if link else None,
         explanation=explanation,
         check=inside_check(inside.node, course.source, container, "ip route"),
-        lines=(*decision.lines, *_link_lines(inside, link)),
+        lines=(*decision.lines, *inside.evidence(link)),
         ends=ends,
     )
     if decision.evidence is Evidence.NOT_READ:
@@ -183,7 +183,7 @@ def _veth_in(
         mtu=link.mtu if link else None,
         explanation=explain.veth_in(name, node),
         check=command(place, f"ip link show {shlex.quote(name)}"),
-        lines=_link_lines(place, link),
+        lines=place.evidence(link),
         disagreement=note,
         ends=ends,
     )
@@ -284,10 +284,6 @@ def _container_in(
         mtu=link.mtu if link else None,
         explanation=explain.container_in(ip, link.name if link else "device"),
         check=inside_check(node, pod, container, "ip addr"),
-        lines=_link_lines(place, link),
+        lines=place.evidence(link),
         ends=ends,
     )
-
-
-def _link_lines(place: Place, link: Link | None) -> tuple[str, ...]:
-    return (f"{place.label}: {link.text}",) if link and link.text else ()

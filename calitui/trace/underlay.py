@@ -83,7 +83,7 @@ def _tunnel_out(
         mtu=link.mtu if link else None,
         explanation=explain.tunnel_out(pool, device, source, target),
         check=command(place, f"ip -d link show {shlex.quote(device)}"),
-        lines=(*decision.lines, *((f"{place.label}: {link.text}",) if link else ())),
+        lines=(*decision.lines, *place.evidence(link)),
         ends=ends,
     )
 
@@ -111,9 +111,7 @@ def _nic_out(course: Course, fabric: Fabric, place: Place, out: Decision, target
     _masquerade(course, fabric, out, link)
     course.limit(link.mtu if link else None)
     lines = connected.lines if connected.device == out.device else out.lines
-    extra = tuple(
-        f"{place.label}: {text}" for text in (link.text if link else "", neighbour.text if neighbour else "") if text
-    )
+    seen = (f"{place.label}: {neighbour.text}",) if neighbour and neighbour.text else ()
     course.add(
         Step.NIC_OUT,
         place.node,
@@ -124,7 +122,7 @@ def _nic_out(course: Course, fabric: Fabric, place: Place, out: Decision, target
         mtu=link.mtu if link else None,
         explanation=_nic_out_words(course, fabric, out, next_hop, neighbour.mac if neighbour else None, encapsulated),
         check=connected.check,
-        lines=(*lines, *extra),
+        lines=(*lines, *place.evidence(link), *seen),
         disagreement=connected.disagreement,
         ends=ends,
     )
@@ -194,8 +192,8 @@ def _arrive(course: Course, fabric: Fabric, owner: str, target: str, encapsulate
         reason=reason,
         mtu=link.mtu if link else None,
         explanation=explain.nic_in(owner, device or "NIC", target, encapsulated),
-        check=command(there, "ip addr"),
-        lines=(f"{there.label}: {link.text}",) if link else (),
+        check=command(there, f"ip addr show {shlex.quote(device)}" if device else "ip addr"),
+        lines=there.evidence(link),
         ends=ends,
     )
     if course.ended or not encapsulated:
@@ -222,7 +220,7 @@ def _tunnel_in(course: Course, there: Place) -> str | None:
         mtu=link.mtu if link else None,
         explanation=explain.tunnel_in(device),
         check=command(there, f"ip -d link show {shlex.quote(device)}"),
-        lines=(f"{there.label}: {link.text}",) if link else (),
+        lines=there.evidence(link),
         ends=ends,
     )
     return None if course.ended else device

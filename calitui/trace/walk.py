@@ -183,7 +183,7 @@ def _taken_in(course: Course, place: Place, decision: Decision) -> None:
         evidence=decision.evidence,
         explanation=explain.host_in(ip),
         mtu=link.mtu if link else None,
-        lines=(f"{place.label}: {link.text}",) if link else (),
+        lines=place.evidence(link),
         ends=Disposition.DELIVERED,
     )
 

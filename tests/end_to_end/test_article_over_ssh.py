@@ -15,20 +15,11 @@ from tests.lab.lab import Lab
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(900)]
 
+LEAVING = ["container-out", "veth-in", "route"]
+ENTERING = ["route", "veth-out", "container-in"]
 STEPS = {
-    "ipip": [
-        "container-out",
-        "veth-in",
-        "route",
-        "tunnel-out",
-        "nic-out",
-        "nic-in",
-        "tunnel-in",
-        "route",
-        "veth-out",
-        "container-in",
-    ],
-    "bgp": ["container-out", "veth-in", "route", "nic-out", "nic-in", "route", "veth-out", "container-in"],
+    "ipip": [*LEAVING, "tunnel-out", "nic-out", "nic-in", "tunnel-in", *ENTERING],
+    "bgp": [*LEAVING, "nic-out", "nic-in", *ENTERING],
 }
 ROUTES = {
     "ipip": "192.168.210.128/26 via 10.173.32.26 dev tunl0 proto bird onlink",
