@@ -11,11 +11,13 @@ import tempfile
 from pathlib import Path
 
 import click
+import msgspec
 
 from calitui.cli import output, running, sessions
 from calitui.cli.flags import Command, Flags, shared
 from calitui.errors import CalituiError, Exit, UsageError
 from calitui.facts.snapshot import Snapshot, encode
+from calitui.facts.text import clean
 from calitui.report.words import counted, listed, unread_line
 
 STDOUT = "-"
@@ -26,9 +28,10 @@ PRIVACY = "It holds the names and addresses of pods and nodes: mind whom you sen
 @click.command("record", cls=Command)
 @click.option("-o", "--output", "target", metavar="FILE", required=True, help="Where to write it; - is stdout.")
 @click.option("--node", "nodes", metavar="NAME", multiple=True, help="Read only this node; may be given again.")
+@click.option("--title", default="", help="One line that says what the recording shows.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @shared
-def command(flags: Flags, target: str, nodes: tuple[str, ...], force: bool) -> None:
+def command(flags: Flags, target: str, nodes: tuple[str, ...], title: str, force: bool) -> None:
     """Read the cluster and its nodes into a snapshot file that --from takes.
 
     The file holds names and addresses of pods and nodes, their labels and routes, no secrets. It is written even when
@@ -39,6 +42,8 @@ def command(flags: Flags, target: str, nodes: tuple[str, ...], force: bool) -> N
         check(path, force=force)
     with sessions.opened(flags) as session:
         snapshot = running.run(lambda progress, stop: session.record(progress, stop, nodes), bool(flags.verbose))
+    if title:
+        snapshot = msgspec.structs.replace(snapshot, title=clean(title))
     data = encode(snapshot)
     if path is None:
         output.data(data)
