@@ -27,7 +27,7 @@ def run(
     Raises:
         UsageError: there is no such theme.
     """
-    from calitui.tui.app import CalituiApp  # noqa: PLC0415 - see above
+    from calitui.tui.app import CalituiApp
 
     app = CalituiApp(session, theme=theme, source=source, destination=destination, prompts=prompts)
     result = app.run()

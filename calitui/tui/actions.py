@@ -31,7 +31,7 @@ EVERYWHERE = (
     Action("question_mark,f1", "?", "app.help", "help", "Show this help."),
     Action("colon,ctrl+p", ": ctrl+p", "app.command_palette", "", "Commands by name.", command=False),
     Action("t", "t", "app.toggle_theme", "", "Switch between the dark and the light theme."),
-    Action("q,ctrl+c", "q", "app.quit", "quit", "Leave calitui."),
+    Action("q", "q", "app.quit", "quit", "Leave calitui."),
 )
 
 LIST = (
@@ -60,18 +60,16 @@ TRACE = (
     Action("down,j", "↓ j", "hop(1)", "", "Next hop.", command=False),
     Action("g,home", "g", "first", "", "First hop.", command=False),
     Action("G,end", "G", "last", "", "Last hop.", command=False),
-    Action("tab,f", "Tab f", "direction", "return path", "Switch between forward and return."),
+    Action("tab,f", "Tab f", "direction", "return", "Switch between forward and return."),
     Action("enter", "Enter", "detail", "detail", "The selected hop on the whole screen, and back.", command=False),
     Action("ctrl+u,pageup", "ctrl+u", "scroll(-0.5)", "", "Scroll the detail up.", command=False),
     Action("ctrl+d,pagedown", "ctrl+d", "scroll(0.5)", "", "Scroll the detail down.", command=False),
     Action("x", "x", "swap", "swap", "Swap source and destination."),
     Action("r", "r", "again", "read again", "Read the nodes again; the old path stays until the new one is there."),
+    Action("escape", "Esc", "back", "back", "Stop reading, leave the detail, or go back to the pods.", command=False),
     Action("y", "y", "copy", "copy", "Copy the trace as Markdown (OSC 52: the terminal must allow it)."),
     Action("e", "e", "export", "export", "Write the trace to a file: .md, .json or .txt."),
     Action("u", "u", "unread", "unread", "Everything that could not be read, and why."),
-    Action(
-        "escape", "Esc", "back", "back", "Stop reading, else leave the detail, else back to the pods.", command=False
-    ),
 )
 
 

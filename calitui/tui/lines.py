@@ -62,7 +62,10 @@ class KeyBar(Widget):
     """The keys that work here, the most useful first; a message takes their place until the next key."""
 
     DEFAULT_CSS = """
-    KeyBar { dock: bottom; height: 1; width: 1fr; padding: 0 1; background: $bar-ground; color: $foreground; }
+    KeyBar { dock: bottom; height: 1; width: 1fr; padding: 0 1; background: $bar-ground; color: $foreground;
+        link-style: none; link-color: $foreground; link-background: $bar-ground;
+        link-style-hover: underline; link-color-hover: $link; link-background-hover: $bar-ground;
+    }
     """
 
     def __init__(self, *groups: Iterable[Action]) -> None:
@@ -110,7 +113,7 @@ class KeyBar(Widget):
         parts = []
         for key, label, name in others + fixed:
             action = name if name.startswith("app.") else f"screen.{name}"
-            parts.append(Content.assemble((key, f"bold $link @click={action}()"), " ", (label, f"@click={action}()")))
+            parts.append(Content.assemble((key, "bold $link"), " ", (label, f"@click={action}()")))
         return Content("  ").join(parts)
 
 

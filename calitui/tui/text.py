@@ -98,7 +98,7 @@ def moment(timestamp: float, now: float) -> str:
     if when is None:
         return "at an unknown time"
     same = today is not None and when.date() == today.date()
-    return when.strftime("%H:%M:%S" if same else "%Y-%m-%d %H:%M:%S")
+    return when.strftime("%H:%M:%S" if same else "%Y-%m-%d %H:%M")
 
 
 def _local(timestamp: float) -> datetime | None:

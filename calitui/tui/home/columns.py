@@ -11,13 +11,14 @@ from collections.abc import Iterable
 import msgspec
 
 from calitui.facts.cluster import Pod
-from calitui.tui.text import fit, fit_middle, width_of
+from calitui.tui.text import fit, fit_middle
 
 GAPS = (2, 1)
 """Cells between columns: comfortable, and where room is short."""
 MARGIN = 3
 """Cells for the cursor, the mark and a blank."""
 TITLES = ("NAMESPACE", "POD", "IP", "NODE", "STATUS", "AGE")
+_SHORT_TITLES = ("NS", "POD", "IP", "NODE", "STATUS", "AGE")
 _LARGEST = (32, 63, 39, 42, 18, 4)
 _SHRINKS = ((3, 16), (0, 12), (1, 34), (4, 9), (3, 12), (1, 26), (0, 9), (2, 15))
 """Column and the width it may be shrunk to, in the order of sacrifice."""
@@ -27,7 +28,7 @@ _DROPS = (5, 4, 3)
 class Naturals(msgspec.Struct, frozen=True):
     """The widest text in each column, in cells."""
 
-    widths: tuple[int, ...] = tuple(len(title) for title in TITLES)
+    widths: tuple[int, ...] = (9, 20, 15, 12, 7, 4)
 
     @classmethod
     def of(cls, pods: Iterable[Pod]) -> Naturals:
@@ -41,12 +42,7 @@ class Naturals(msgspec.Struct, frozen=True):
             if pod.ips:
                 ip = max(ip, len(pod.ips[0]))
         found = (namespace, name, ip, node, status, 4)
-        return cls(
-            tuple(
-                min(max(width, len(title)), largest)
-                for width, title, largest in zip(found, TITLES, _LARGEST, strict=True)
-            )
-        )
+        return cls(tuple(min(max(width, 4), largest) for width, largest in zip(found, _LARGEST, strict=True)))
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -67,21 +63,25 @@ class Layout(msgspec.Struct, frozen=True):
 
 def layout(width: int, naturals: Naturals) -> Layout:
     """Divide `width` cells."""
-    widths = list(naturals.widths)
+    widths = [max(width, len(title)) for width, title in zip(naturals.widths, TITLES, strict=True)]
     gap = GAPS[0]
 
     def excess() -> int:
         shown = [cells for cells in widths if cells]
         return MARGIN + sum(shown) + gap * (len(shown) - 1) - width
 
+    def shrink(column: int, smallest: int) -> None:
+        widths[column] -= max(0, min(widths[column] - smallest, excess()))
+
     if excess() > 0:
         gap = GAPS[1]
+    shrink(0, max(naturals.widths[0], 6))
     for column, smallest in _SHRINKS[:4]:
-        widths[column] -= max(0, min(widths[column] - smallest, excess()))
-    if excess() > 2:
+        shrink(column, smallest)
+    if excess() > 0:
         widths[_DROPS[0]] = 0
     for column, smallest in _SHRINKS[4:]:
-        widths[column] -= max(0, min(widths[column] - smallest, excess()))
+        shrink(column, smallest)
     for column in _DROPS[1:]:
         if excess() > 0:
             widths[column] = 0
@@ -97,9 +97,8 @@ def cells(pod: Pod, age: str) -> tuple[str, ...]:
 
 def header(shown: Layout) -> str:
     """The titles over the columns."""
-    return " " * MARGIN + shown.line(TITLES)
-
-
-def widest(shown: Layout) -> int:
-    """Cells a full row takes."""
-    return width_of(header(shown))
+    titles = tuple(
+        short if 0 < width < len(title) else title
+        for title, short, width in zip(TITLES, _SHORT_TITLES, shown.widths, strict=True)
+    )
+    return " " * MARGIN + shown.line(titles)

@@ -70,14 +70,14 @@ def sentence(marks: Marks, current: Pod | None, width: int) -> list[Content]:
         parts.append(_end("D", marks.destination, room))
     on_source = current is not None and marks.source.key == order(current)
     if on_source:
-        parts.append(Content.assemble(("Enter", "bold $link"), " on another pod: the destination"))
+        parts.append(Content.assemble(("Enter", "bold $link"), " on another pod traces to it"))
     elif marks.destination is None:
         parts.append(Content.assemble(("Enter", "bold $link"), " traces to the pod under the cursor"))
     else:
         parts.append(Content.assemble(("Enter", "bold $link"), " traces again or elsewhere"))
     parts.append(Content.assemble(("Esc", "bold $link"), " unmarks"))
     if marks.destination is None and marks.source.where:
-        parts.insert(1, Content.styled(marks.source.where, "$dim"))
+        parts.append(Content.styled(marks.source.where, "$dim"))
     return parts
 
 

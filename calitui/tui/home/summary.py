@@ -9,7 +9,7 @@ from collections import Counter
 
 from textual.content import Content
 
-from calitui.facts.cluster import BGPConfiguration, Cluster, FelixConfiguration, Freshness, Inventory, IPPool
+from calitui.facts.cluster import BGPConfiguration, BGPPeer, Cluster, FelixConfiguration, Freshness, Inventory, IPPool
 from calitui.facts.text import clean
 from calitui.tui.text import clock, count, crop_middle, moment
 
@@ -19,7 +19,7 @@ TRUE = ("true", "enabled", "yes", "1")
 def title(origin: str, namespace: str | None) -> list[Content]:
     """Who this is: the program, where the facts come from, which namespaces are shown."""
     scope = namespace or "all namespaces"
-    where = Content.assemble((crop_middle(clean(origin), 40), "bold"), (" › ", "$dim"), clean(scope))
+    where = Content.assemble((crop_middle(clean(origin), 32), "bold"), (" › ", "$dim"), clean(scope))
     return [Content.assemble((" calitui ", "bold reverse"), "  ", where)]
 
 
@@ -51,8 +51,12 @@ def facts(cluster: Cluster) -> list[Content]:
     parts = [_plain(f"Calico {_version(cluster.calico_version)}", bool(cluster.calico_version))]
     parts.append(_plain(*_datastore(cluster)))
     parts.append(_plain(*_pools(cluster.pools, not_read("ippool"))))
-    parts.append(_plain(*_bgp(cluster, not_read("bgpconfiguration"), not_read("bgppeer"))))
+    default = next((item for item in cluster.bgp if item.name == "default"), None)
+    parts.append(_plain(*_mesh(default, not_read("bgpconfiguration"))))
     parts.append(_plain(*_dataplane(cluster.felix, not_read("felix"))))
+    parts.append(_plain(*_peers(cluster.bgp_peers, not_read("bgppeer"))))
+    if default is not None and default.as_number:
+        parts.append(_plain(f"AS {default.as_number}"))
     if cluster.kubernetes_version:
         parts.append(_plain(f"Kubernetes {_version(cluster.kubernetes_version)}"))
     return parts
@@ -76,7 +80,7 @@ def _datastore(cluster: Cluster) -> tuple[str, bool]:
 
 def _pools(pools: tuple[IPPool, ...], unread: bool) -> tuple[str, bool]:
     if not pools:
-        return ("IP pools not read", False) if unread else ("no IP pools", True)
+        return ("IPPools not read", False) if unread else ("no IPPools", True)
     usable = [pool for pool in pools if not pool.disabled] or list(pools)
     if len(usable) == 1:
         return f"{encapsulation(usable[0])} {usable[0].cidr}", True
@@ -95,31 +99,27 @@ def encapsulation(pool: IPPool) -> str:
     return "no encapsulation"
 
 
-def _bgp(cluster: Cluster, configuration_unread: bool, peers_unread: bool) -> tuple[str, bool]:
-    default: BGPConfiguration | None = next((item for item in cluster.bgp if item.name == "default"), None)
-    if default is None and configuration_unread:
-        mesh = "BGP mesh not read"
-    elif default is not None and default.mesh is False:
-        mesh = "BGP mesh off"
-    else:
-        mesh = f"BGP mesh on, {count(len(cluster.nodes), 'node')}"
-    as_number = f", AS {default.as_number}" if default is not None and default.as_number else ""
-    if cluster.bgp_peers:
-        peers = f" + {count(len(cluster.bgp_peers), 'peer')}"
-    else:
-        peers = ", peers not read" if peers_unread and not configuration_unread else ""
-    return mesh + as_number + peers, not (configuration_unread or peers_unread)
+def _mesh(default: BGPConfiguration | None, unread: bool) -> tuple[str, bool]:
+    if default is None and unread:
+        return "BGP mesh not read", False
+    return ("BGP mesh off" if default is not None and default.mesh is False else "BGP mesh on"), True
+
+
+def _peers(peers: tuple[BGPPeer, ...], unread: bool) -> tuple[str, bool]:
+    if unread:
+        return "BGPPeers not read", False
+    return (count(len(peers), "BGPPeer") if peers else "no BGPPeers"), True
 
 
 def _dataplane(felix: tuple[FelixConfiguration, ...], unread: bool) -> tuple[str, bool]:
     default = next((item for item in felix if item.name == "default"), None)
     if default is None:
-        return ("dataplane not read", False) if unread else ("iptables by default", True)
+        return ("dataplane not read", False) if unread else ("iptables", True)
     spec = {key.lower(): value.lower() for key, value in default.spec.items()}
     if spec.get("bpfenabled") in TRUE:
-        dataplane = "eBPF dataplane"
+        dataplane = "eBPF"
     elif spec.get("nftablesmode") in TRUE:
-        dataplane = "nftables dataplane"
+        dataplane = "nftables"
     else:
-        dataplane = "iptables dataplane"
+        dataplane = "iptables"
     return dataplane + (" + WireGuard" if spec.get("wireguardenabled") in TRUE else ""), True

@@ -25,33 +25,32 @@ def detail(trace: Trace, hop: Hop, width: int, roomy: bool) -> Content:
     if hop.explanation:
         blocks.append([Content(line) for line in wrap(hop.explanation, width)])
     if hop.packet:
-        blocks.append([Content.styled(line, "$link") for line in boxes(hop.packet, width)])
-    blocks.append(_evidence(hop, width))
-    if hop.check:
-        blocks.append(_labelled("see it", hop.check, width, "bold"))
+        blocks.append([Content.styled(line, "$link") for line in boxes(hop.packet, width, not roomy)])
+    check = _labelled("see it", hop.check, width, "bold") if hop.check else []
+    evidence = _evidence(hop, width)
+    blocks += [evidence, check] if roomy else [check, evidence]
     for finding in trace.findings:
         if finding.node is None or finding.node == hop.node:
             style = {"error": "bold $bad", "warning": "bold $warn"}.get(finding.severity, "")
             blocks.append(_labelled(finding.severity, finding.summary, width, style))
-    return Content("\n\n" if roomy else "\n").join([Content("\n").join(block) for block in blocks])
+    return Content("\n\n" if roomy else "\n").join([Content("\n").join(block) for block in blocks if block])
 
 
 def _title(hop: Hop, width: int) -> Content:
     evidence = words.EVIDENCE[hop.evidence]
-    device = f" {hop.device}" if hop.device else ""
-    node = f" on {hop.node}" if hop.node else ""
-    text = f"{hop.number} {words.LONG[hop.step]}"
-    extra = f":{device}{node}"
-    room = width - len(evidence) - 2
-    if width_of(text + extra) > room:
-        extra = f":{device}" if device and width_of(text + device) + 1 <= room else ""
-    text = crop_middle(text, room)
-    blanks = " " * max(2, width - width_of(text) - width_of(extra) - len(evidence))
+    title = f"{hop.number} {words.LONG[hop.step]}"
+    room = width - width_of(title) - len(evidence) - 4
+    places = [
+        ": " + " on ".join(part for part in (hop.device, hop.node) if part),
+        f": {hop.device or hop.node or ''}",
+    ]
+    place = next((text for text in places if len(text) > 2 and width_of(text) <= room), "")
+    blanks = " " * max(1, room - width_of(place) + 2)
     return Content.assemble(
-        (words.station(hop) + " ", words.station_style(hop)) if width_of(text + extra) + 4 < room else "",
-        (text, "bold"),
-        extra,
-        blanks[2:] if width_of(text + extra) + 4 < room else blanks,
+        (words.station(hop) + " ", words.station_style(hop)),
+        (crop_middle(title, width - len(evidence) - 3), "bold"),
+        place,
+        blanks,
         (evidence, "bold $warn" if hop.evidence is Evidence.NOT_READ else "bold"),
     )
 
@@ -76,6 +75,8 @@ def _evidence(hop: Hop, width: int) -> list[Content]:
     shown = hop.lines or ((hop.route,) if hop.route else ())
     for number, line in enumerate(shown):
         lines += _labelled("" if number else "evidence", line, width)
+    if hop.evidence is Evidence.NOT_READ and ends:
+        return lines
     mtu = f" · MTU {hop.mtu} here" if hop.mtu is not None else ""
     lines += _labelled(words.EVIDENCE[hop.evidence], f"{why}{mtu}", width, "$dim")
     return lines

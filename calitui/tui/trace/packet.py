@@ -8,20 +8,26 @@ from __future__ import annotations
 from calitui.trace.path import Header
 from calitui.tui.text import crop, fit, width_of
 
-_PROTOCOLS = {"any": "the pods' own packet", "ipip": "IPIP, protocol 4", "udp": "UDP", "tcp": "TCP", "icmp": "ICMP"}
+_PROTOCOLS = {"any": "the pods' own packet", "ipip": "IPIP proto 4", "udp": "UDP", "tcp": "TCP", "icmp": "ICMP"}
 
 
-def boxes(packet: tuple[Header, ...], width: int) -> list[str]:
-    """Lines of exactly `width` cells, two for each header; the outermost header is first. Empty without headers."""
+def boxes(packet: tuple[Header, ...], width: int, compact: bool = False) -> list[str]:
+    """Lines of exactly `width` cells; the outermost header is first. Empty without headers.
+
+    Every header is a box around the next one; `compact` draws the innermost as a line, which saves one.
+    """
     if not packet or width < 12:
         return []
-    return _box(packet, 0, width)
+    return _box(packet, 0, width, compact)
 
 
-def _box(packet: tuple[Header, ...], depth: int, width: int) -> list[str]:
-    inner = _box(packet, depth + 1, width - 4) if depth + 1 < len(packet) and width >= 16 else []
-    title = f" {title_of(packet, depth)} "
-    top = "┌" + crop(title, width - 3)
+def _box(packet: tuple[Header, ...], depth: int, width: int, compact: bool) -> list[str]:
+    last = depth + 1 == len(packet)
+    if compact and last:
+        return [fit(title_of(packet, depth, width), width)]
+    inner = [] if last or width < 16 else _box(packet, depth + 1, width - 4, compact)
+    title = title_of(packet, depth, width - 5)
+    top = "┌ " + crop(title, width - 4) + " "
     return [
         top + "─" * (width - 1 - width_of(top)) + "┐",
         *(f"│ {fit(line, width - 4)} │" for line in inner),
@@ -29,9 +35,13 @@ def _box(packet: tuple[Header, ...], depth: int, width: int) -> list[str]:
     ]
 
 
-def title_of(packet: tuple[Header, ...], depth: int) -> str:
-    """`outer IP 10.0.0.1 → 10.0.0.2 · IPIP, protocol 4`."""
+def title_of(packet: tuple[Header, ...], depth: int, width: int) -> str:
+    """`outer IP 10.0.0.1 → 10.0.0.2 · IPIP proto 4`, or the longest shorter form that fits."""
     header = packet[depth]
     place = "" if len(packet) == 1 else "outer " if depth < len(packet) - 1 else "inner "
     protocol = _PROTOCOLS.get(header.protocol, header.protocol.upper())
-    return f"{place}IP {header.src} → {header.dst} · {protocol}"
+    ends = f"{header.src} → {header.dst}"
+    forms = [f"{place}IP {ends} · {protocol}", f"{place}{ends} · {protocol}", f"{place}{ends}", ends]
+    if header.protocol == "any":
+        del forms[1]
+    return next((form for form in forms if width_of(form) <= width), ends)

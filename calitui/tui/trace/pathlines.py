@@ -60,20 +60,18 @@ def _heading(direction: Direction) -> Content:
 def _machine(direction: Direction, hop: Hop, index: int, width: int, compact: bool, heading: Content) -> list[Row]:
     name = Content.styled(crop_middle(hop.node or "unknown node", max(8, width // 2)), "bold $link")
     if index == 0:
-        return [Row(_ruled("   ┬─", [name, heading] if compact else [name], width))]
+        return [Row(_ruled(" ┬─", [name, heading] if compact else [name], width))]
     between = Content.styled(f"underlay {direction.underlay}" if direction.underlay else "underlay", "$dim")
     if compact:
-        return [Row(_ruled("   ╪═", [between, name], width, "═"))]
-    return [Row(_ruled("   ╪═", [between], width, "═")), Row(_ruled("   ┼─", [name], width))]
+        return [Row(_ruled(" ╪═", [between, name], width, "═"))]
+    return [Row(_ruled(" ╪═", [between], width, "═")), Row(_ruled(" ┼─", [name], width))]
 
 
 def _ruled(start: str, parts: list[Content], width: int, rule: str = "─") -> Content:
     """Parts on a rule that goes to the right edge."""
     line = Content.styled(start, "$dim")
     for number, part in enumerate(parts):
-        line = Content.assemble(
-            line, (f" {rule}{rule}" if number else "", "$dim"), " " if start or number else "", part
-        )
+        line = Content.assemble(line, (f" {rule}{rule}" if number else "", "$dim"), " ", part)
     line = line.truncate(width, ellipsis=True)
     room = width - line.cell_length - 1
     return Content.assemble(line, (" " + rule * room, "$dim")) if room > 0 else line
@@ -82,8 +80,8 @@ def _ruled(start: str, parts: list[Content], width: int, rule: str = "─") -> C
 def _hop(hop: Hop, width: int, selected: bool) -> Content:
     glyph = words.station(hop)
     step = words.SHORT[hop.step].ljust(words.SHORT_WIDTH)
-    lead = f"{hop.number:>2} "
-    room = width - 4 - 1 - len(lead) - len(step) - 1
+    lead = f"{hop.number:>3} "
+    room = width - 2 - len(lead) - len(step) - 2
     evidence = words.EVIDENCE[hop.evidence]
     text = words.essence(hop)
     if width_of(text) + 2 + len(evidence) <= room:
@@ -94,7 +92,7 @@ def _hop(hop: Hop, width: int, selected: bool) -> Content:
         tail = Content.assemble(tail, " " * (room - tail.cell_length))
     cursor = "▸" if selected else " "
     line = Content.assemble(
-        (f" {cursor} ", "bold"), (glyph, words.station_style(hop)), (lead, "$dim"), (step, "bold"), " ", tail, " "
+        (cursor, "bold"), (glyph, words.station_style(hop)), (lead, "$dim"), (step, "bold"), " ", tail, " "
     )
     return line.stylize("on $cursor-ground bold") if selected else line
 
@@ -108,4 +106,4 @@ def _end(direction: Direction, width: int) -> Content:
         text = f"the path ends here: {what}" + (f", {last.reason}" if last.reason else "")
     glyph = "?" if direction.disposition is Disposition.UNKNOWN else "✖"
     style = words.ending_style(direction.disposition)
-    return Content.styled(crop(f"   {glyph} {text}", width), style)
+    return Content.styled(crop(f" {glyph} {text}", width), style)

@@ -228,7 +228,7 @@ class TraceScreen(Screen[None]):
             gone = dict.fromkeys(("detail", "copy", "export", "unread", "direction"), "")
             bar.rename(gone | {"back": "stop" if busy else "back", "again": "" if busy else "read again"})
         else:
-            other = "return path" if self.direction == 0 else "forward path"
+            other = "return" if self.direction == 0 else "forward"
             notes = "unread" if self.trace.unread else ""
             bar.rename(
                 {"direction": other, "unread": notes, "detail": "path" if self.has_class("-detail") else "detail"}

@@ -36,25 +36,26 @@ def headline(trace: Trace, width: int) -> tuple[list[Content], Content]:
     """Left: the verdict in words. Right: both ends, with at least 18 cells for each name."""
     glyph, style = _LOOK[trace.verdict]
     words = clean(verdict_line(trace)).split(SEPARATOR)
-    kept = 1 if trace.verdict is Verdict.DELIVERED else min(2, len(words) - 1)
-    left = Content.styled(f"{glyph} {SEPARATOR.join(words[:kept])}", style)
-    if kept > 1 and left.cell_length > width - 50:
-        left = Content.styled(f"{glyph} {words[0]}", style)
-    room = max(39, width - left.cell_length - 4)
-    return [left], ends(trace.source.label, trace.destination.label, room)
+    forms = [words[0], words[0].rpartition(" on ")[0] or words[0]]
+    if trace.verdict is not Verdict.DELIVERED and len(words) > 2:
+        forms.insert(0, SEPARATOR.join(words[:2]))
+    least = min(39, width_of(trace.source.label) + width_of(trace.destination.label) + 3)
+    text = next((form for form in forms if width_of(form) + 4 + least <= width), forms[-1])
+    left = Content.styled(f"{glyph} {text}", style)
+    return [left], ends(trace.source.label, trace.destination.label, max(least, width - left.cell_length - 2))
 
 
 def basis(trace: Trace, width: int, now: float) -> tuple[list[Content], Content]:
     """Left: what the verdict does not speak of, then how the packet is carried. Right: when it was read."""
-    words = clean(verdict_line(trace)).split(SEPARATOR)
-    rest = words[1:]
+    rest = clean(verdict_line(trace)).split(SEPARATOR)[1:]
     routing = [word for word in rest if word.startswith("routing only")]
     others = [word for word in rest if not word.startswith("routing only")]
-    parts = [Content.styled(word, "bold $warn") for word in routing]
-    parts += [Content(word) for word in others]
-    read = Content.styled(f"read {moment(trace.taken_at, now)}", "$dim")
+    texts = [*routing, *others]
+    when = moment(trace.taken_at, now)
+    taken = sum(width_of(text) + 3 for text in texts)
     sentence = clean(trace.policies.sentence)
-    taken = sum(part.cell_length + 3 for part in parts) + read.cell_length
-    if sentence and routing and taken - len(routing[0]) + width_of(sentence) < width:
-        parts[0] = Content.styled(sentence, "bold $warn")
-    return parts, read
+    if sentence and routing and taken - len(routing[0]) + width_of(sentence) + len(when) + 7 < width:
+        texts[0] = sentence
+    read = f"read {when}" if taken + len(when) + 5 <= width else when
+    parts = [Content.styled(text, "bold $warn" if number < len(routing) else "") for number, text in enumerate(texts)]
+    return parts, Content.styled(read, "$dim")

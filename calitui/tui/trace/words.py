@@ -81,17 +81,23 @@ def essence(hop: Hop) -> str:
     if hop.evidence is Evidence.NOT_READ and not hop.route:
         return f"{device}  not read: {hop.reason or 'no reason given'}".strip()
     outer = hop.packet[0] if hop.packet else None
-    if hop.step is Step.ROUTE:
-        what = hop.route or ""
-    elif hop.step is Step.TUNNEL_OUT and outer is not None and len(hop.packet) > 1:
+    route = hop.route or ""
+    if hop.step is Step.TUNNEL_OUT and outer is not None and len(hop.packet) > 1:
         what = f"{device}  {outer.src} → {outer.dst}"
+    elif hop.step is Step.NIC_OUT and outer is not None:
+        what = f"{device} → {_gateway(route) or outer.dst}  {route}"
     elif hop.step in (Step.NIC_IN, Step.CONTAINER_IN, Step.HOST_IN) and outer is not None:
         what = f"{device}  holds {outer.dst}"
-    elif hop.route:
-        what = f"{device}  {hop.route}"
+    elif route and (hop.step is Step.ROUTE or f"dev {device}" in route):
+        what = route
     else:
-        what = device
+        what = f"{device}  {route}"
     return what.strip() or LONG[hop.step]
+
+
+def _gateway(route: str) -> str | None:
+    words = route.split()
+    return words[words.index("via") + 1] if "via" in words[:-1] else None
 
 
 def ending(direction: Direction) -> str:

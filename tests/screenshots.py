@@ -1,0 +1,129 @@
+"""Drives the real app on the demos and writes `screenshots/*.svg` and `*.png`: `python -m tests.screenshots`.
+
+PNGs are drawn with a system monospace font (DejaVu Sans Mono), because the SVG's own font comes from the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import resvg_py
+from textual.pilot import Pilot
+
+from calitui.session import Session
+from calitui.tui.app import CalituiApp
+from calitui.tui.home.screen import HomeScreen
+from calitui.tui.themes import DARK, LIGHT
+from calitui.tui.trace.screen import TraceScreen
+
+SIZES = ((120, 36), (80, 24))
+DEMOS = {
+    "ipip": ("huang1/huangtest-69d9fddd97-2b8hr", "huang2/hhh-6897d64fcd-kqsj4"),
+    "bgp": ("huang2/hhh-6897d64fcd-4zph4", "huang1/huangtest-69d9fddd97-pbvvw"),
+}
+FAMILY = "DejaVu Sans Mono"
+FONT_FOLDERS = ("/usr/share/fonts/truetype/dejavu", "/usr/share/fonts/TTF", "/usr/share/fonts/dejavu-sans-mono-fonts")
+FONT_FILES = ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf")
+PATIENCE = 30.0
+"""Seconds until a screen must be there."""
+
+
+def fonts() -> list[str]:
+    """The font files; empty when the system has none, and then there are only SVGs."""
+    for folder in FONT_FOLDERS:
+        found = [str(Path(folder) / name) for name in FONT_FILES if (Path(folder) / name).exists()]
+        if len(found) == len(FONT_FILES):
+            return found
+    return []
+
+
+def png(svg: str, font_files: list[str]) -> bytes:
+    """Draw an SVG that Textual exported, with our font in the place of its own."""
+    local = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
+    local = re.sub(r"font-family:[^;}]*", f"font-family: {FAMILY}", local)
+    return bytes(
+        resvg_py.svg_to_bytes(svg_string=local, font_files=font_files, skip_system_fonts=True, font_family=FAMILY)
+    )
+
+
+async def settled(pilot: Pilot[int], there: Callable[[], bool]) -> None:
+    """Wait until `there`.
+
+    Raises:
+        TimeoutError: it never was.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not there():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the screen did not come")
+        await pilot.pause(0.02)
+    await pilot.pause(0.05)
+
+
+def write(app: CalituiApp, folder: Path, name: str, font_files: list[str]) -> None:
+    """One picture in both formats."""
+    svg = app.export_screenshot(title="calitui", simplify=True)
+    svg = re.sub(r"terminal-\d+", "terminal-calitui", svg)
+    (folder / f"{name}.svg").write_text(svg, "utf-8")
+    if font_files:
+        (folder / f"{name}.png").write_bytes(png(svg, font_files))
+
+
+def pods_are_there(app: CalituiApp) -> bool:
+    """Whether Home shows a pod."""
+    return isinstance(app.screen, HomeScreen) and bool(app.screen.pods.rows)
+
+
+def trace_is_there(app: CalituiApp) -> bool:
+    """Whether Trace shows a path."""
+    return isinstance(app.screen, TraceScreen) and app.screen.trace is not None
+
+
+async def shoot(session: Session, demo: str, ends: tuple[str, str], folder: Path) -> None:
+    """Home and Trace of one demo in every size, the large Trace in the light theme too."""
+    font_files = fonts()
+    for width, height in SIZES:
+        app = CalituiApp(session, theme=DARK, source=ends[0])
+        async with app.run_test(size=(width, height)) as pilot:
+            await settled(pilot, partial(pods_are_there, app))
+            await pilot.press("down")
+            await pilot.pause()
+            write(app, folder, f"home-{demo}-{width}x{height}", font_files)
+            app.push_screen(TraceScreen(session, *ends, app.now))
+            await settled(pilot, partial(trace_is_there, app))
+            await pilot.press("down", "down", "down")
+            await pilot.pause()
+            write(app, folder, f"trace-{demo}-{width}x{height}", font_files)
+            if width == SIZES[0][0]:
+                app.theme = LIGHT
+                await pilot.pause()
+                write(app, folder, f"trace-{demo}-{width}x{height}-light", font_files)
+
+
+def main() -> None:
+    """Write every picture."""
+    from calitui.session import open_demo
+
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent.parent / "screenshots")
+    folder: Path = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for demo, ends in DEMOS.items():
+        session = open_demo(demo)
+        try:
+            asyncio.run(shoot(session, demo, ends, folder))
+        finally:
+            session.close()
+
+
+if __name__ == "__main__":
+    main()
