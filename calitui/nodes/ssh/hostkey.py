@@ -6,10 +6,10 @@ accepted, written down. This module must not know how to log in.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import paramiko
 
@@ -124,21 +124,36 @@ def _write(question: HostKeyQuestion, target: Target, blob: bytes, progress: Cal
 
 
 def _refuse_if_revoked_by_list(key: paramiko.PKey, target: Target) -> None:
-    """RevokedHostKeys: a list or a KRL, which only ssh-keygen reads; a list that can't be read revokes every key."""
-    if target.revoked_host_keys is None:
+    """RevokedHostKeys, a list of keys or a KRL; as in OpenSSH, a file that can't be read revokes every key."""
+    file = target.revoked_host_keys
+    if file is None:
         return
-    words = "can't be checked against"
-    binary = shutil.which("ssh-keygen")
-    if binary is not None:
-        with tempfile.NamedTemporaryFile("w", suffix=".pub") as file:
-            file.write(f"{key.get_name()} {key.get_base64()}\n")
-            file.flush()
-            command = [binary, "-Q", "-f", target.revoked_host_keys, file.name]
-            done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
-        if done.returncode == 0:
-            return
-        words = "is revoked in" if b"REVOKED" in done.stdout + done.stderr else words
-    raise NodeError(
-        f"The host key of {target.known_as} {words} {target.revoked_host_keys} (RevokedHostKeys)",
-        "Do not connect; ask who revoked it" if words == "is revoked in" else "Check that the file is readable",
-    )
+    try:
+        revoked = _is_in_krl(key, file) if _is_krl(file) else key.get_base64() in Path(file).read_text("utf-8").split()
+    except (OSError, UnicodeDecodeError, subprocess.SubprocessError):
+        raise NodeError(
+            f"The host key of {target.known_as} can't be checked against {file} (RevokedHostKeys)",
+            "Check that the file is readable and ssh-keygen installed",
+        ) from None
+    if revoked:
+        raise NodeError(
+            f"The host key of {target.known_as} is revoked in {file} (RevokedHostKeys)",
+            "Do not connect; ask who revoked it",
+        )
+
+
+def _is_krl(file: str) -> bool:
+    with Path(file).open("rb") as handle:
+        return handle.read(8) == b"SSHKRL\n\0"
+
+
+def _is_in_krl(key: paramiko.PKey, file: str) -> bool:
+    """Ask ssh-keygen, the only reader of the format (PROTOCOL.krl of OpenSSH)."""
+    with tempfile.NamedTemporaryFile("w", suffix=".pub") as public:
+        public.write(f"{key.get_name()} {key.get_base64()}\n")
+        public.flush()
+        command = ["ssh-keygen", "-Q", "-f", file, public.name]
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=10)
+    if done.returncode and b"REVOKED" not in done.stdout + done.stderr:
+        raise subprocess.SubprocessError
+    return done.returncode != 0

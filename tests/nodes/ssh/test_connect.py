@@ -74,24 +74,9 @@ def test_jump_host_that_forbids_forwarding(tmp_path: Path, second: Sshd, client:
             dial().run("node2", "true")
 
 
-def test_jump_host_that_died_is_made_again(server: Sshd, second: Sshd, client: Client, dial: Dial) -> None:
-    client.alias("node2", second, "ProxyJump node1")
-    dialler = dial()
-    dialler.run("node2", "true")
-    server.hang_up()
-    second.hang_up()
-    for _ in range(2):
-        try:
-            assert dialler.run("node2", "echo back").output == b"back\n"
-            break
-        except NodeError:
-            dialler.pool.drop(dialler.pool.get(dialler.target("node2"), "", print, dialler.stop).connection)
-    assert server.logins == 2
-
-
-def test_circle_of_jumps(server: Sshd, client: Client, dial: Dial) -> None:
-    client.config.write_text("Host *\n  ProxyJump bastion\nHost node1\n  HostName 127.0.0.1\n")
-    with pytest.raises(NodeError, match="circle: node1 > bastion > bastion"):
+def test_circle_of_jumps(client: Client, dial: Dial) -> None:
+    client.config.write_text("Host node1\n  ProxyJump a\nHost a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
+    with pytest.raises(NodeError, match="circle: node1 > a > b > a"):
         dial().target("node1")
 
 
@@ -243,17 +228,26 @@ class TestHostKeys:
         with pytest.raises(NodeError, match=r"is revoked in .*known_hosts:2"):
             dial(Person(trusts=True)).run("node1", "true")
 
-    def test_revoked_host_keys_file(self, server: Sshd, client: Client, dial: Dial, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("krl", [False, True])
+    def test_revoked_host_keys_file(self, server: Sshd, client: Client, dial: Dial, tmp_path: Path, krl: bool) -> None:
+        def revoke(key: Path) -> None:
+            revoked.unlink(missing_ok=True)
+            if krl:
+                command = ["ssh-keygen", "-q", "-k", "-f", str(revoked), f"{key}.pub"]
+                subprocess.run(command, check=True)
+            else:
+                revoked.write_text(f"# stolen\n{public(key)}\n")
+
         revoked = tmp_path / "revoked"
-        revoked.write_text(public(server.host_keys[0]) + "\n")
+        revoke(server.host_keys[0])
         client.alias("node2", server, f"RevokedHostKeys {revoked}", known=False)
         with pytest.raises(NodeError, match="is revoked in"):
             dial().run("node2", "true")
-        revoked.write_text("")
-        dial().run("node2", "true")
+        revoke(client.key)
+        assert dial().run("node2", "true").status == 0
         revoked.unlink()
         with pytest.raises(NodeError, match="can't be checked against"):
-            dial().run("node2", "false")
+            dial().run("node2", "true")
 
     def test_certificate_authority_is_named(self, server: Sshd, client: Client, dial: Dial, tmp_path: Path) -> None:
         client.known_hosts.write_text(f"@cert-authority [127.0.0.1]:* {public(make_key(tmp_path / 'ca'))}\n")
