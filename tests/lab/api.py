@@ -17,7 +17,7 @@ import yaml
 
 from tests.apiserver import USERS, ApiServer, assets, why_not
 from tests.lab.clusters import CLIENT, CLUSTERS
-from tests.lab.needs import LabError, program
+from tests.lab.needs import LabError, LabUnavailableError, program
 from tests.lab.objects import objects
 from tests.lab.processes import Process, wait_until
 
@@ -42,11 +42,31 @@ def missing() -> str:
     return "" if assets() else why_not()
 
 
+def kubectl() -> Path:
+    """The kubectl that came with the API server.
+
+    Raises:
+        LabUnavailableError: there is none.
+    """
+    if reason := missing():
+        raise LabUnavailableError(reason)
+    found = assets()
+    if found is None or found.kubectl is None:
+        raise LabUnavailableError("there is no kubectl beside kube-apiserver (KUBEBUILDER_ASSETS)")
+    return found.kubectl
+
+
 def command(cluster: str, directory: Path, netns: str) -> list[str]:
     """The command that runs it in the network namespace `netns`, with its files in `directory`."""
     namespaces = ("--mount", "--propagation", "slave", "--mount-proc", "--pid", "--fork", "--kill-child")
     python = (sys.executable, "-m", "tests.lab.api")
     return [program("unshare"), *namespaces, *python, cluster, str(directory), netns]
+
+
+def environment() -> dict[str, str]:
+    """The environment it runs with: this checkout's packages, and no proxy between it and its etcd."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return kept | {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def wait(directory: Path, processes: tuple[Process, ...]) -> Access:

@@ -6,7 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.lab import access, bird, guest, tunnel_routes
@@ -73,16 +73,18 @@ def boot(lab: str, cluster: ClusterSpec, kernel: str, paths: Paths, note: Note) 
         logs = {"user-mode-linux": paths.state / "console.log"}
     else:
         commands = {
-            node.name: ["bash", "-c", boot_command(node, paths, netns(lab, node.name))] for node in cluster.nodes
+            node.name: ["/bin/bash", "-c", boot_command(node, paths, netns(lab, node.name))] for node in cluster.nodes
         }
         logs = {node.name: paths.node(node) / "boot.log" for node in cluster.nodes}
     for what, words in commands.items():
         start_noted(words, what, logs[what], note)
 
 
-def start_noted(command: list[str], what: str, log: Path, note: Note) -> tuple[Process, ...]:
+def start_noted(
+    command: list[str], what: str, log: Path, note: Note, environment: Mapping[str, str] | None = None
+) -> tuple[Process, ...]:
     """Start a command that makes a PID namespace; both it and the first process in there are noted."""
-    outer = start(command, what, log)
+    outer = start(command, what, log, environment)
     note((outer,))
     wait_until(lambda: bool(descendants(outer.pid)) or not outer.is_alive, f"{what} starts", 20)
     inner = tuple(remember(pid, f"{what}, first process") for pid in descendants(outer.pid)[:1])

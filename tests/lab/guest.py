@@ -33,13 +33,14 @@ _MODULES = (
 def command(state: Path, underlay: str) -> list[str]:
     """The command that boots the guest in the network namespace `underlay`, where the tap is.
 
-    The kernel is the first process of a PID namespace: ending the command ends all the processes it is made of.
+    The kernel is the first process of a PID namespace: ending the command ends all the processes it is made of. Mounts
+    that end outside end in its copy too (`slave`), or it would hold on to the namespaces of labs that are gone.
     """
     return [
         program("nsenter"),
         f"--net=/run/netns/{underlay}",
         program("unshare"),
-        *("--mount", "--propagation", "private", "--mount-proc", "--pid", "--fork", "--kill-child"),
+        *("--mount", "--propagation", "slave", "--mount-proc", "--pid", "--fork", "--kill-child"),
         program(UML),
         "mem=768M",
         f"uml_dir={state / 'uml'}",

@@ -70,6 +70,9 @@ class Lab:
         state.write(lab.saved)
         try:
             lab._build()
+        except Exception as error:
+            lab.down(keep_logs=True)
+            raise LabError(f"{error}; its logs are kept in {state.kept_logs(name)}") from error
         except BaseException:
             lab.down()
             raise
@@ -94,7 +97,8 @@ class Lab:
         if not self.without_api:
             (self.directory / "api").mkdir()
             command = api.command(self.spec.name, self.directory / "api", self.client)
-            serving = build.start_noted(command, "API server", self.directory / "api" / "api.log", self._note)
+            log = self.directory / "api" / "api.log"
+            serving = build.start_noted(command, "API server", log, self._note, api.environment())
         build.boot(self.name, self.spec, self.saved.kernel, paths, self._note)
         build.wait_for_routes(self.spec, self.saved.kernel, paths, self.saved.processes)
         if serving:
@@ -108,8 +112,10 @@ class Lab:
         self.saved = msgspec.structs.replace(self.saved, **changes)
         state.write(self.saved)
 
-    def down(self) -> None:
+    def down(self, *, keep_logs: bool = False) -> None:
         """End every process and remove every namespace and file of the lab; twice does no harm.
+
+        With `keep_logs` its files move to `state.kept_logs`, but for the keys.
 
         Raises:
             LabError: a process would not end.
@@ -117,6 +123,12 @@ class Lab:
         if left := end(self.saved.processes):
             raise LabError(f"{left[0].what} (process {left[0].pid}) does not end; the lab {self.name} stays on file")
         build.remove_namespaces(self.saved.namespaces)
+        if keep_logs:
+            kept = state.kept_logs(self.name)
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.rmtree(self.directory / "ssh", ignore_errors=True)
+            (self.directory / "state.json").unlink(missing_ok=True)
+            self.directory.rename(kept)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -184,9 +196,15 @@ class Lab:
         return ["nsenter", f"--net=/run/netns/{self.client}", *words]
 
     def run(
-        self, words: Sequence[str], *, timeout: float = 300, check: bool = False, environment: Mapping[str, str] = {}
+        self,
+        words: Sequence[str],
+        *,
+        timeout: float = 300,
+        check: bool = False,
+        environment: Mapping[str, str] = {},
+        text: str = "",
     ) -> Completed:
-        """Run a program in the client's network namespace with KUBECONFIG set; its output is text."""
+        """Run a program in the client's network namespace with KUBECONFIG set and `text` as its input."""
         return subprocess.run(
             self.command(words),
             capture_output=True,
@@ -194,8 +212,19 @@ class Lab:
             check=check,
             timeout=timeout,
             env=self.environment | dict(environment),
-            stdin=subprocess.DEVNULL,
+            input=text,
         )
+
+    def kubectl(self, *words: str, text: str = "") -> str:
+        """What kubectl prints, as the administrator: `lab.kubectl("apply", "-f", "-", text=json)`.
+
+        Raises:
+            LabError: it failed; with what it said.
+        """
+        done = self.run([str(api.kubectl()), *words], text=text)
+        if done.returncode:
+            raise LabError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:

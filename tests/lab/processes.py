@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,13 +30,19 @@ class Process(msgspec.Struct, frozen=True):
         return _started(self.pid) == self.started
 
 
-def start(command: Sequence[str], what: str, log: Path, environment: Mapping[str, str] | None = None) -> Process:
-    """Start a process that outlives this one, in a session of its own, with its output in `log`."""
-    with log.open("ab") as output:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
-        )
-    return remember(child.pid, what)
+def start(command: list[str], what: str, log: Path, environment: Mapping[str, str] | None = None) -> Process:
+    """Start a process that outlives this one, in a session of its own, with its output in `log`.
+
+    `command` starts with an absolute path.
+    """
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    pid = os.posix_spawn(command[0], command, environment or os.environ, file_actions=files, setsid=True)
+    return remember(pid, what)
 
 
 def remember(pid: int, what: str) -> Process:

@@ -49,6 +49,11 @@ def directory(name: str) -> Path:
     return home() / name
 
 
+def kept_logs(name: str) -> Path:
+    """Where the files of a lab that could not be built are kept, until the next one fails."""
+    return home() / f"{name}.failed"
+
+
 def names() -> list[str]:
     """The labs that left a state file, up or not."""
     return sorted(path.parent.name for path in home().glob("*/state.json"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Iterator
 
 import pytest
 
+from tests.apiserver import assets
 from tests.lab import article
 from tests.lab.lab import Lab, Node
 
@@ -138,6 +140,16 @@ def test_an_unprivileged_user_reads_routes_but_no_pod(lab: Lab) -> None:
     assert "proto bird" in shown.stdout
 
 
+def test_sudo_opens_the_pod_to_one_user_only(lab: Lab) -> None:
+    if shutil.which("sudo") is None:
+        pytest.skip("sudo is not installed: apt-get install sudo")
+    pod = lab.node("k8s-calico2").spec.workloads[0]
+    command = f"sudo -n nsenter --net=/run/netns/{pod.netns} ip -4 addr show eth0"
+    node = lab.node("k8s-calico2")
+    assert f"inet {pod.ip}/32" in node.run(command, user="calitui").stdout
+    assert node.run(command, user="viewer", check=False).returncode
+
+
 def test_a_wrong_host_key_is_refused(lab: Lab) -> None:
     right = lab.node("k8s-calico2").command("true")
     known = f"-oUserKnownHostsFile={lab.directory / 'ssh' / 'wrong'}"
@@ -170,6 +182,9 @@ def test_the_api_server_has_the_pods_and_calicos_objects(lab: Lab) -> None:
         pools = http.json("GET", "/apis/crd.projectcalico.org/v1/ippools")["items"]
         assert [pool["spec"]["ipipMode"] for pool in pools] == [lab.spec.ipip_mode]
         affinities = http.json("GET", "/apis/crd.projectcalico.org/v1/blockaffinities")["items"]
+        found = assets()
+        if found and found.kubectl:
+            assert lab.kubectl("get", "node", "k8s-calico2", "-o", "name") == "node/k8s-calico2\n"
         assert {(a["spec"]["node"], a["spec"]["cidr"]) for a in affinities} == {
             (node.name, block) for node in lab.spec.nodes for block in node.blocks
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def outside() -> dict[str, str]:
     """The root namespace's network, as far as iproute2 shows it."""
     return {
         what: subprocess.run(["ip", *what.split()], capture_output=True, text=True, check=True).stdout
-        for what in ("addr", "route show table all", "rule", "neigh")
+        for what in ("addr", "route show table all", "rule")
     }
 
 
@@ -97,8 +98,13 @@ def test_nothing_is_left_of_a_guest_that_was_killed_while_it_booted() -> None:
 @pytest.mark.usefixtures("machine")
 def test_a_lab_that_fails_to_build_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.lab.bird.configuration", lambda *_: "this is no configuration")
-    with pytest.raises(LabError, match="did not come up"):
+    with pytest.raises(LabError, match=r"did not come up.*its logs are kept in ") as failed:
         Lab.up("bgp", NAME, with_api=False)
+    kept = Path(str(failed.value).rpartition(" ")[2])
+    try:
+        assert "syntax error" in (kept / "nodes" / "k8s-calico1" / "boot.log").read_text()
+    finally:
+        shutil.rmtree(kept)
     assert traces(NAME) == []
 
 
