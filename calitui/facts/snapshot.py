@@ -41,7 +41,7 @@ class _File(msgspec.Struct, frozen=True):
 
 def encode(snapshot: Snapshot) -> bytes:
     """The snapshot as UTF-8 JSON, indented so that versions of it can be compared line by line."""
-    return msgspec.json.format(msgspec.json.encode(_File(SCHEMA, snapshot)), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(_File(SCHEMA, snapshot), order="deterministic"), indent=1) + b"\n"
 
 
 def decode(data: bytes, origin: str) -> Snapshot:

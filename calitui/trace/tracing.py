@@ -70,6 +70,8 @@ def _policies(cluster: Cluster, source: Endpoint, destination: Endpoint) -> Poli
     count = sum(1 for policy in cluster.policies if not policy.namespace or policy.namespace in namespaces)
     noun = "policy exists" if count == 1 else "policies exist"
     sentence = f"{head} {count} {noun} for {scope}, global ones included."
+    if count == 0:
+        sentence = f"{head} None exists for {scope}."
     if unread:
         sentence = f"{head} At least {count} {noun} for {scope}; not read: {', '.join(unread)}."
         return Policies(count=None, sentence=sentence)
