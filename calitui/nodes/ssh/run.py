@@ -64,10 +64,11 @@ def run(connection: Connection, command: str, stdin: bytes, limits: Limits, larg
         with guarded(step, connection.transport.close):
             channel.settimeout(limits.script)
             _start(channel, command, connection)
-            _feed(channel, stdin)
-            truncated = _drain(channel, output, errors, largest)
+            truncated = _exchange(channel, stdin, output, errors, largest)
             if not truncated:
                 _await_status(channel)
+            if not connection.alive:
+                step.check()
     except StepTimeoutError:
         cut = f"it was still running after {limits.script:.0f} s"
     except (paramiko.SSHException, EOFError, OSError) as error:
@@ -116,22 +117,14 @@ def _start(channel: paramiko.Channel, command: str, connection: Connection) -> N
         ) from None
 
 
-def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
-    try:
-        channel.sendall(stdin)
-        channel.shutdown_write()
-    except OSError:
-        # The command did not wait for its input (no such program, a forced command): what it says tells why.
-        if not channel.closed:
-            raise
-
-
-def _drain(channel: paramiko.Channel, output: bytearray, errors: bytearray, largest: int) -> bool:
-    """Read both outputs until they end; whether there was more than `largest` of the first."""
+def _exchange(channel: paramiko.Channel, stdin: bytes, output: bytearray, errors: bytearray, largest: int) -> bool:
+    """Give `stdin` and read both outputs until they end; whether there was more than `largest` of the first."""
     readable = select.poll()
     readable.register(channel.fileno(), select.POLLIN)
     open_output = open_errors = True
+    given = 0
     while open_output or open_errors:
+        given = _feed(channel, stdin, given)
         readable.poll(POLL * 1000)
         while open_output and (channel.recv_ready() or channel.eof_received or channel.closed):
             chunk = channel.recv(CHUNK)
@@ -147,6 +140,20 @@ def _drain(channel: paramiko.Channel, output: bytearray, errors: bytearray, larg
         if not channel.get_transport().is_active() and not channel.recv_ready():
             break
     return False
+
+
+def _feed(channel: paramiko.Channel, stdin: bytes, given: int) -> int:
+    """Send as much of `stdin` as the other side takes now, then its end; how much was sent, one more for the end."""
+    try:
+        while given < len(stdin) and channel.send_ready():
+            given += channel.send(stdin[given : given + CHUNK])
+        if given == len(stdin):
+            channel.shutdown_write()
+            given += 1
+    except OSError:
+        # The command did not wait for its input (no such program, a forced command): what it says tells why.
+        return len(stdin) + 1
+    return given
 
 
 def _await_status(channel: paramiko.Channel) -> None:

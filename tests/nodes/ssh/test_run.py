@@ -69,7 +69,7 @@ def test_stop_before_anything(server: Sshd, dial: Dial) -> None:
 
 
 def test_connection_that_breaks_while_a_command_runs(server: Sshd, dial: Dial) -> None:
-    outcome = dial().run("node1", "echo first; kill -9 $PPID; sleep 5")
+    outcome = dial().run("node1", "echo first; sleep 0.5; kill -9 $PPID; sleep 5")
     assert outcome.output == b"first\n"
     assert "the connection broke" in outcome.cut
 
@@ -91,7 +91,7 @@ def test_server_that_allows_no_sessions(tmp_path: Path, client: Client, dial: Di
     with Sshd(tmp_path / "forwarding", options="MaxSessions 0") as running:
         running.authorize(client.key)
         client.alias("node2", running)
-        with pytest.raises(NodeError, match="allows no more sessions.*MaxSessions"):
+        with pytest.raises(NodeError, match=r"allows no more sessions.*MaxSessions"):
             dial().run("node2", "true")
 
 

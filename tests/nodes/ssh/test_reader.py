@@ -1,0 +1,304 @@
+"""The reader as a session uses it: facts of real nodes, never an exception for a node, connections kept."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from calitui.errors import Cancelled, NodeError
+from calitui.facts.cluster import Node
+from calitui.facts.node import NodeFacts, Question
+from calitui.nodes.ssh.connect import Limits
+from calitui.nodes.ssh.prompts import NoPrompts, Prompts
+from calitui.nodes.ssh.reader import ReadRequest, SshReader
+from calitui.nodes.ssh.resolve import SshOptions
+from tests.nodes.ssh.conftest import Person
+from tests.sshd import USER, Client, Sshd
+
+pytestmark = pytest.mark.skipif(not shutil.which("ip"), reason="no iproute2 here: there is nothing to read")
+
+NODE = Node("node1", internal_ips=("192.0.2.1",))
+Make = Callable[..., SshReader]
+
+
+@pytest.fixture
+def reader(client: Client) -> Iterator[Make]:
+    made: list[SshReader] = []
+
+    def make(prompts: Prompts | None = None, limits: Limits | None = None, sudo: bool = False) -> SshReader:
+        options = SshOptions(config=str(client.config), sudo=sudo)
+        made.append(SshReader(options, prompts or NoPrompts(), limits))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def read(
+    reader: SshReader, node: Node = NODE, questions: tuple[Question, ...] = (), containers: tuple[str, ...] = ()
+) -> NodeFacts:
+    return reader.read(node, questions, containers, lambda _: None, threading.Event())
+
+
+def reason(facts: NodeFacts) -> str:
+    assert facts.host is None
+    (missing,) = facts.missing
+    assert (missing.what, missing.node) == ("node", facts.name)
+    assert missing.reason.isprintable()
+    return missing.reason
+
+
+def test_node_is_read(server: Sshd, reader: Make) -> None:
+    facts = read(reader(), questions=(Question("127.0.0.1", "127.0.0.1"),))
+    assert (facts.name, facts.via, facts.address_source) == ("node1", "ssh", "ssh config")
+    assert facts.target == f"{USER}@127.0.0.1:{server.port}"
+    assert facts.host is not None
+    assert any(link.name == "lo" for link in facts.host.links)
+    assert any(answer.destination == "127.0.0.1" for answer in facts.answers)
+    assert facts.hostname == socket.gethostname()
+
+
+def test_connection_is_kept_for_the_next_read(server: Sshd, reader: Make) -> None:
+    kept = reader()
+    read(kept)
+    assert read(kept).host is not None
+    assert server.logins == 1
+
+
+def test_dead_connection_is_made_again(server: Sshd, reader: Make) -> None:
+    kept = reader()
+    read(kept)
+    server.hang_up()
+    assert read(kept).host is not None
+    assert server.logins == 2
+
+
+def test_dead_jump_host_is_logged_in_to_again(server: Sshd, client: Client, reader: Make, tmp_path: Path) -> None:
+    with Sshd(tmp_path / "second") as second:
+        second.authorize(client.key)
+        client.alias("node2", second, "ProxyJump node1")
+        kept = reader()
+        read(kept, Node("node2"))
+        server.hang_up()
+        assert read(kept, Node("node2")).host is not None
+        assert (server.logins, second.logins) == (2, 2)
+
+
+def test_two_nodes_at_once_in_order_and_one_that_is_down(
+    server: Sshd, client: Client, reader: Make, tmp_path: Path
+) -> None:
+    told: list[tuple[str, str]] = []
+    with Sshd(tmp_path / "second") as second:
+        second.authorize(client.key)
+        client.alias("node2", second)
+        with client.config.open("a") as file:
+            file.write("Host down\n  HostName 127.0.0.1\n  Port 1\n")
+        requests = [ReadRequest(Node(name)) for name in ("node2", "down", "node1")]
+        facts = reader().read_all(requests, lambda name, what: told.append((name, what)), threading.Event())
+    assert [one.name for one in facts] == ["node2", "down", "node1"]
+    assert facts[0].host is not None
+    assert "127.0.0.1:1 refused the connection" in reason(facts[1])
+    assert facts[2].host is not None
+    assert {name for name, _ in told} == {"node1", "node2", "down"}
+
+
+def test_both_nodes_are_read_at_the_same_time(client: Client, reader: Make, tmp_path: Path) -> None:
+    """Each of two servers holds its client until the other one has one too."""
+    meet = tmp_path / "meet"
+    meet.mkdir()
+    wait = (
+        f"touch {meet}/$$; n=0; while [ $(ls {meet} | wc -l) -lt 2 ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done"
+    )
+    script = tmp_path / "wait.sh"
+    script.write_text(f'{wait}\n[ $(ls {meet} | wc -l) -ge 2 ] || exit 1\neval "$SSH_ORIGINAL_COMMAND"\n')
+    options = f"ForceCommand sh {script}"
+    with Sshd(tmp_path / "a", options=options) as first, Sshd(tmp_path / "b", options=options) as second:
+        for name, one in (("node1", first), ("node2", second)):
+            one.authorize(client.key)
+            client.alias(name, one)
+        requests = [ReadRequest(Node("node1")), ReadRequest(Node("node2"))]
+        facts = reader().read_all(requests, lambda *_: None, threading.Event())
+    assert all(one.host is not None for one in facts)
+
+
+def test_hostile_node_is_one_line(reader: Make, client: Client) -> None:
+    words = reason(read(reader(), Node("-oProxyCommand=\x1b[31mid", internal_ips=("$(id)",))))
+    assert "is not a host name" in words
+
+
+@pytest.mark.parametrize("ips", [("not an ip", "10.0.0.1"), ("10.0.0.1", "fd00::1"), ("-f", "/etc/shadow")])
+def test_questions_that_are_no_addresses(server: Sshd, reader: Make, ips: tuple[str, str]) -> None:
+    assert "can't be asked" in reason(read(reader(), questions=(Question(*ips),)))
+    assert server.logins == 0
+
+
+def test_unknown_host_key_is_a_reason(server: Sshd, client: Client, reader: Make) -> None:
+    client.known_hosts.write_text("")
+    assert "is not known (ssh-ed25519 SHA256:" in reason(read(reader()))
+
+
+def test_stop_is_heard(server: Sshd, reader: Make) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Cancelled):
+        reader().read(NODE, (), (), lambda _: None, stop)
+    with pytest.raises(Cancelled):
+        reader().read_all([ReadRequest(NODE), ReadRequest(NODE)], lambda *_: None, stop)
+
+
+def test_stop_while_a_node_is_silent(client: Client, reader: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client.config.write_text(f"Host node1\n  HostName 127.0.0.1\n  Port {silent.getsockname()[1]}\n")
+        stop = threading.Event()
+        threading.Timer(0.2, stop.set).start()
+        with pytest.raises(Cancelled):
+            reader().read(NODE, (), (), lambda _: None, stop)
+
+
+def test_server_that_only_prints_a_notice(client: Client, reader: Make, tmp_path: Path) -> None:
+    with Sshd(tmp_path / "notice", options="ForceCommand echo 'Account \x1b[5m closed'") as notice:
+        notice.authorize(client.key)
+        client.alias("node1", notice)
+        facts = read(reader())
+    assert facts.host is None
+    assert all("the script did not run" in one.reason for one in facts.missing)
+    assert all(one.reason.isprintable() for one in facts.missing)
+
+
+def test_slow_node_keeps_what_was_read(client: Client, reader: Make, tmp_path: Path) -> None:
+    script = tmp_path / "slow.sh"
+    script.write_text('sh -c "$SSH_ORIGINAL_COMMAND" | head -n 30\nsleep 600\n')
+    with Sshd(tmp_path / "slow", options=f"ForceCommand sh {script}") as slow:
+        slow.authorize(client.key)
+        client.alias("node1", slow)
+        facts = read(reader(limits=Limits(script=3.0)))
+    assert facts.host is not None
+    assert any("still running after 3 s" in one.reason for one in facts.missing)
+
+
+class TestSudo:
+    """`sudo` is a program of the test, first in the PATH that the server gives to commands."""
+
+    @pytest.fixture
+    def with_sudo(self, tmp_path: Path, client: Client) -> Iterator[Callable[[str], Sshd]]:
+        running: list[Sshd] = []
+
+        def start(body: str) -> Sshd:
+            directory = tmp_path / "bin"
+            directory.mkdir()
+            if body:
+                (directory / "sudo").write_text(f"#!/bin/sh\n{body}\n")
+                (directory / "sudo").chmod(0o755)
+            path = f"{directory}:/usr/sbin:/usr/bin:/sbin:/bin" if body else str(self._without_sudo(directory))
+            running.append(Sshd(tmp_path / "sshd", options=f"SetEnv PATH={path}").start())
+            running[0].authorize(client.key)
+            client.alias("node1", running[0])
+            return running[0]
+
+        yield start
+        for server in running:
+            server.stop()
+
+    @staticmethod
+    def _without_sudo(directory: Path) -> Path:
+        for program in ("sh", "ip", "cat", "grep", "true"):
+            (directory / program).symlink_to(shutil.which(program) or f"/bin/{program}")
+        return directory
+
+    def test_script_runs_under_sudo(self, with_sudo: Callable[[str], Sshd], reader: Make, tmp_path: Path) -> None:
+        with_sudo(f'echo "$*" >{tmp_path}/asked; shift; exec "$@"')
+        assert read(reader(sudo=True)).host is not None
+        assert (tmp_path / "asked").read_text() == "-n sh -s --\n"
+
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            ("echo 'sudo: a password is required' >&2; exit 1", "it wants a password"),
+            ("echo 'sudo: sorry, you must have a tty to run sudo' >&2; exit 1", "requiretty"),
+            ("echo 'bob is not in the sudoers file.' >&2; exit 1", "the sudoers forbid it"),
+            ("", "there is no sudo"),
+        ],
+    )
+    def test_without_sudo_the_node_is_read_and_it_is_said(
+        self, with_sudo: Callable[[str], Sshd], reader: Make, body: str, words: str
+    ) -> None:
+        server = with_sudo(body)
+        told: list[str] = []
+        facts = reader(sudo=True).read(NODE, (), ("192.0.2.9",), told.append, threading.Event())
+        assert facts.host is not None
+        assert any("sudo refused" in line and words in line for line in told)
+        assert [one.what for one in facts.missing if "container" in one.what] == ["container 192.0.2.9"]
+        assert server.logins == 1
+
+    def test_check_tells_login_and_sudo_apart(self, with_sudo: Callable[[str], Sshd], reader: Make) -> None:
+        with_sudo("echo 'sudo: a password is required' >&2; exit 1")
+        check = reader().check(NODE, lambda _: None, threading.Event())
+        assert (check.reached, check.sudo) == (True, False)
+        assert "password" in check.sudo_reason
+
+
+class TestDoctor:
+    def test_check(self, server: Sshd, client: Client, reader: Make) -> None:
+        check = reader().check(NODE, lambda _: None, threading.Event())
+        assert (check.reached, check.login) == (True, f"{USER}@127.0.0.1:{server.port}")
+        client.known_hosts.write_text("")
+        check = reader().check(NODE, lambda _: None, threading.Event())
+        assert not check.reached
+        assert "is not known" in check.reason
+
+    def test_describe_connects_to_nothing(self, server: Sshd, client: Client, reader: Make) -> None:
+        client.alias("node2", server, "ProxyJump node1", "User ops", "HostKeyAlias other", known=False)
+        first = reader().describe(NODE)
+        assert (first.host, first.port, first.user, first.way) == ("127.0.0.1", server.port, USER, "")
+        (known,) = first.host_keys
+        assert known.startswith("ssh-ed25519 SHA256:")
+        assert known.endswith(f"({client.known_hosts}:1)")
+        assert first.keys == (str(client.key),)
+        second = reader().describe(Node("node2"))
+        assert (second.user, second.host_keys, second.known_as) == ("ops", (), "other")
+        assert second.way == f"{USER}@127.0.0.1:{server.port}"
+        assert server.logins == 0
+
+    def test_describe_of_a_hostile_node(self, client: Client, reader: Make) -> None:
+        with pytest.raises(NodeError):
+            reader().describe(Node("-bad"))
+
+
+def test_one_question_at_a_time(client: Client, reader: Make, tmp_path: Path) -> None:
+    class Careful(Person):
+        def confirm_host_key(self, question: object) -> bool:
+            assert busy.acquire(blocking=False), "two questions are open"
+            threading.Event().wait(0.2)
+            busy.release()
+            return True
+
+    busy = threading.Lock()
+    with Sshd(tmp_path / "a") as first, Sshd(tmp_path / "b") as second:
+        for name, one in (("node1", first), ("node2", second)):
+            one.authorize(client.key)
+            client.alias(name, one, known=False)
+        requests = [ReadRequest(Node("node1")), ReadRequest(Node("node2"))]
+        facts = reader(Careful()).read_all(requests, lambda *_: None, threading.Event())
+    assert all(one.host is not None for one in facts)
+
+
+def test_nothing_is_printed(server: Sshd, client: Client, reader: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    client.known_hosts.write_text("")
+    read(reader())
+    server.stop()
+    read(reader())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_closed_reader_reads_nothing(server: Sshd, reader: Make) -> None:
+    closed = reader()
+    read(closed)
+    closed.close()
+    closed.close()
+    assert "closed" in reason(read(closed))
