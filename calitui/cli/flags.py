@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 ADDRESSES = ("auto", "InternalIP", "ExternalIP", "Hostname", "name")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PIECE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+_PIECE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
 
 
 class Flags(msgspec.Struct, frozen=True, kw_only=True):
