@@ -26,7 +26,7 @@ def wanted(calico_group: str = CRD_GROUP) -> tuple[tuple[str, str, str], ...]:
 
 
 class Right(msgspec.Struct, frozen=True):
-    """Whether `verb` on `resource` of the API group `group` is allowed; None if the server did not say, for `reason`."""
+    """Whether `verb` on `resource` of API group `group` is allowed; None if the server did not say (`reason`)."""
 
     verb: str
     group: str
