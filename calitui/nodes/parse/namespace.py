@@ -46,7 +46,7 @@ def read_namespace(reading: Reading, names: dict[str, str]) -> tuple[NetworkName
     for name in names:
         kind = name.rpartition(" ")[2]
         part = reading.sections.get(name)
-        bodies[kind] = part.body if part else ""
+        bodies[kind] = _whole_entries(part) if part else ""
         reasons[kind] = _why_unread(part, kind, reading.cut)
     unparsed: dict[str, tuple[str, ...]] = {}
     unparsed["links"] = parse_links(bodies["links"]).unparsed
@@ -82,6 +82,16 @@ def read_namespace(reading: Reading, names: dict[str, str]) -> tuple[NetworkName
         Missing(shown, reasons[kind]) for name, shown in names.items() if reasons[kind := name.rpartition(" ")[2]]
     ]
     return namespace, missing
+
+
+def _whole_entries(part: Part) -> str:
+    """What was printed, without the last entry where the end is missing: the next hops of a route may be cut off."""
+    if part.status is not None:
+        return part.body
+    printed = part.body.split("\n")
+    while len(printed) > 1 and printed[-1].startswith((" ", "\t")):
+        printed.pop()
+    return "\n".join(printed[:-1])
 
 
 def _why_unread(part: Part | None, kind: str, cut: str) -> str:

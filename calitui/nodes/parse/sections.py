@@ -55,9 +55,9 @@ def split_output(data: bytes) -> Output:
     text = text[: text.rfind("\n") + 1]
     mark = re.compile(rf"^=== {banner[1].decode()} (.*)$", re.MULTILINE)
     marks = list(mark.finditer(text))
-    ends = [found.start() for found in marks[1:]] + [len(text)]
     parts: list[Part] = []
-    for found, end in zip(marks, ends, strict=True):
+    for number, found in enumerate(marks, 1):
+        end = marks[number].start() if number < len(marks) else len(text)
         said = tuple(word for word in verbatim(found[1]).split(" ") if word)
         body = text[found.end() : end].strip("\r\n")
         last = parts[-1] if parts else None
