@@ -15,8 +15,8 @@ class Action(msgspec.Struct, frozen=True):
     """A key and what it is for.
 
     `keys` as Textual names them, comma-separated; `shown` is how a person writes them. `name` is the action, with its
-    namespace (`app.`) where the screen is not its owner. `label` is the footer's word, empty keeps it out; `help` is
-    the help screen's sentence. `command` puts it into the palette.
+    namespace (`app.`) where the screen is not its owner. `label` is the footer's word, `help` the help screen's
+    sentence; empty keeps it out. `command` puts it into the palette.
     """
 
     keys: str
@@ -35,14 +35,14 @@ EVERYWHERE = (
 )
 
 LIST = (
-    Action("up,k", "↑ k", "cursor(-1)", "", "One up.", command=False),
-    Action("down,j", "↓ j", "cursor(1)", "", "One down.", command=False),
-    Action("g,home", "g", "first", "", "To the first.", command=False),
-    Action("G,end", "G", "last", "", "To the last.", command=False),
-    Action("ctrl+u", "ctrl+u", "page(-0.5)", "", "Half a page up.", command=False),
-    Action("ctrl+d", "ctrl+d", "page(0.5)", "", "Half a page down.", command=False),
-    Action("pageup,ctrl+b", "PgUp", "page(-1.0)", "", "A page up.", command=False),
-    Action("pagedown,ctrl+f", "PgDn", "page(1.0)", "", "A page down.", command=False),
+    Action("up,k", "↑ ↓ j k", "cursor(-1)", "", "Up and down; PgUp and PgDn a page.", command=False),
+    Action("down,j", "↓ j", "cursor(1)", "", "", command=False),
+    Action("g,home", "g G", "first", "", "To the first and to the last.", command=False),
+    Action("G,end", "G", "last", "", "", command=False),
+    Action("ctrl+u", "ctrl+u/d", "page(-0.5)", "", "Half a page up and down.", command=False),
+    Action("ctrl+d", "ctrl+d", "page(0.5)", "", "", command=False),
+    Action("pageup,ctrl+b", "PgUp", "page(-1.0)", "", "", command=False),
+    Action("pagedown,ctrl+f", "PgDn", "page(1.0)", "", "", command=False),
 )
 
 HOME = (
@@ -56,14 +56,14 @@ HOME = (
 )
 
 TRACE = (
-    Action("up,k", "↑ k", "hop(-1)", "", "Previous hop.", command=False),
-    Action("down,j", "↓ j", "hop(1)", "", "Next hop.", command=False),
-    Action("g,home", "g", "first", "", "First hop.", command=False),
-    Action("G,end", "G", "last", "", "Last hop.", command=False),
+    Action("up,k", "↑ ↓ j k", "hop(-1)", "", "Previous and next hop.", command=False),
+    Action("down,j", "↓ j", "hop(1)", "", "", command=False),
+    Action("g,home", "g G", "first", "", "First and last hop.", command=False),
+    Action("G,end", "G", "last", "", "", command=False),
     Action("tab,f", "Tab f", "direction", "return", "Switch between forward and return."),
     Action("enter", "Enter", "detail", "detail", "The selected hop on the whole screen, and back.", command=False),
-    Action("ctrl+u,pageup", "ctrl+u", "scroll(-0.5)", "", "Scroll the detail up.", command=False),
-    Action("ctrl+d,pagedown", "ctrl+d", "scroll(0.5)", "", "Scroll the detail down.", command=False),
+    Action("ctrl+u,pageup", "ctrl+u/d", "scroll(-0.5)", "", "Scroll the detail; PgUp and PgDn too.", command=False),
+    Action("ctrl+d,pagedown", "ctrl+d", "scroll(0.5)", "", "", command=False),
     Action("x", "x", "swap", "swap", "Swap source and destination."),
     Action("r", "r", "again", "read again", "Read the nodes again; the old path stays until the new one is there."),
     Action("escape", "Esc", "back", "back", "Stop reading, leave the detail, or go back to the pods.", command=False),

@@ -19,7 +19,8 @@ from calitui.nodes.ssh.prompts import HostKeyQuestion
 from calitui.session import Session
 from calitui.tui.actions import EVERYWHERE, HOME, LIST, TRACE, Action, bindings
 from calitui.tui.dialogs import HostKeyScreen, SecretScreen
-from calitui.tui.help import EVIDENCE, FILTER, HelpScreen
+from calitui.tui.help import EVIDENCE, HelpScreen
+from calitui.tui.home.filter import GRAMMAR
 from calitui.tui.home.screen import HomeScreen
 from calitui.tui.prompts import Answer, Asked, TuiPrompts, settle
 from calitui.tui.themes import DARK, LIGHT, LIGHT_VARIABLES, THEMES, VARIABLES
@@ -30,7 +31,7 @@ class CalituiApp(App[int]):
     """One session on screen. Its return value is the exit code."""
 
     TITLE = "calitui"
-    CSS_PATH = "app.tcss"
+    CSS = "CommandPalette SearchIcon { display: none; }"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(EVERYWHERE),
@@ -114,7 +115,7 @@ class CalituiApp(App[int]):
         if isinstance(self.screen, TraceScreen):
             self.push_screen(HelpScreen("Trace", (*TRACE, *EVERYWHERE), "Stations on the path", EVIDENCE))
         elif isinstance(self.screen, HomeScreen):
-            self.push_screen(HelpScreen("Pods", (*HOME, *LIST, *EVERYWHERE), "Filter", FILTER))
+            self.push_screen(HelpScreen("Pods", (*HOME, *LIST, *EVERYWHERE), "Filter", GRAMMAR))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The commands of `screen`, from the table of actions."""
@@ -123,8 +124,8 @@ class CalituiApp(App[int]):
             own = ()
         for action in (*own, *EVERYWHERE):
             if action.command:
-                name = action.label or action.help.rstrip(".")
-                yield SystemCommand(f"{name} ({action.shown})", action.help, self._command(screen, action.name))
+                title = (action.label or action.name.removeprefix("app.").replace("_", " ")).capitalize()
+                yield SystemCommand(f"{title} ({action.shown})", action.help, self._command(screen, action.name))
 
     def _command(self, screen: Screen[object], name: str) -> Callable[[], None]:
         def perform() -> None:

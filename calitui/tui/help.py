@@ -15,13 +15,6 @@ from textual.widgets import Static
 from calitui.tui.actions import Action
 from calitui.tui.text import wrap
 
-FILTER = (
-    ("hua 97.1", "words that must all be in namespace/pod, IP, node or status"),
-    ("^hhh-.*kq", "a word with regex characters is a regex; ^ and $ are the ends of a field"),
-    ("!running", "must not match"),
-    ("-l app=web", "labels: k=v k!=v k !k k in (a,b) k notin (a,b)"),
-    ("-f hhkq", "fuzzy: these letters in this order in namespace/pod"),
-)
 EVIDENCE = (
     ("● read", "kernel: it was asked with `ip route get`; table: looked up in its dumped tables"),
     ("○ inferred", "computed, e.g. from a naming rule; nobody looked"),
@@ -73,8 +66,8 @@ class HelpScreen(ModalScreen[None]):
     def _fill(self) -> None:
         page = self.query_one(VerticalScroll)
         width = max(30, page.scrollable_content_region.width)
-        keys = [(action.shown, action.help) for action in self.keys]
-        lines = [*_table(keys, width), Content.styled(self.subject, "bold"), *_table(self.rows, width)]
+        keys = [(action.shown, action.help) for action in self.keys if action.help]
+        lines = [*table(keys, width), Content.styled(self.subject, "bold"), *table(self.rows, width)]
         page.query_one(Static).update(Content("\n").join(lines))
 
     def action_scroll(self, step: int) -> None:
@@ -82,7 +75,8 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).scroll_relative(y=step, animate=False)
 
 
-def _table(rows: Iterable[tuple[str, str]], width: int) -> list[Content]:
+def table(rows: Iterable[tuple[str, str]], width: int) -> list[Content]:
+    """A key or an example, then its words, which wrap beside it."""
     lines: list[Content] = []
     for key, words in rows:
         for number, line in enumerate(wrap(words, width - 13)):

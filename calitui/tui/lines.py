@@ -25,7 +25,7 @@ def fitted(parts: list[Content], width: int, between: str = " · ") -> Content:
     kept = len(parts)
     while whole.cell_length > width and kept > 1:
         kept -= 1
-        whole = Content.assemble(joined(parts[:kept], between), (between + "…", "$dim"))
+        whole = Content.assemble(joined(parts[:kept], between), (" …", "$dim"))
     return whole if whole.cell_length <= width else whole.truncate(max(width, 1), ellipsis=True)
 
 

@@ -10,6 +10,7 @@ from textual.content import Content
 from calitui.errors import CalituiError
 from calitui.facts.cluster import Freshness, Inventory
 from calitui.facts.text import clean
+from calitui.tui.home.filter import GRAMMAR
 
 
 def reason(
@@ -26,7 +27,8 @@ def reason(
         what = f"the filter {filter_text!r}" if filter_text else "anything"
         return _lines(
             (f"None of {pods:,} pods{scope} matches {what}", "bold"),
-            ("Esc clears the filter · ? explains its grammar" + (" · 0 all namespaces" if scope else ""), "$dim"),
+            ("Esc clears the filter" + (", then 0 shows all namespaces" if scope else ""), "$dim"),
+            *((f"  {example:<12}{words}", "$dim") for example, words in GRAMMAR),
         )
     unread = next((item for item in inventory.cluster.missing if item.what.lower() == "pods"), None)
     if unread is not None:

@@ -17,6 +17,15 @@ from collections.abc import Callable, Iterable
 
 from calitui.facts.cluster import Pod
 
+GRAMMAR = (
+    ("hua 97.1", "words that must all be in namespace/pod, IP, node or status"),
+    ("^hhh-.*kq", "a word with regex characters is a regex; ^ and $ are the ends of a field"),
+    ("!running", "must not match"),
+    ("-l app=web", "labels: k=v k!=v k !k k in (a,b) k notin (a,b)"),
+    ("-f hhkq", "fuzzy: these letters in this order in namespace/pod"),
+)
+"""The same for a person: an example and its meaning."""
+
 Test = Callable[[Pod, str], bool]
 """Whether a pod, with its haystack, is wanted."""
 
@@ -118,7 +127,7 @@ def _regex(term: str) -> Test:
     try:
         search = re.compile(term, re.IGNORECASE | re.MULTILINE | re.DOTALL).search
     except (re.error, OverflowError, RecursionError) as error:
-        raise FilterError(f"not a regex: {error}") from None
+        raise FilterError(f"not a regex: {getattr(error, 'msg', error)}") from None
     return lambda _pod, text: search(text) is not None
 
 

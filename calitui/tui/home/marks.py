@@ -49,19 +49,20 @@ def end_of(pod: Pod) -> End:
 
 def refusal(pod: Pod) -> str | None:
     """Why nothing can be sent from or to `pod`, with what to do; None when it can."""
-    label = f"{pod.namespace}/{pod.name}"
+    label = crop_name(f"{pod.namespace}/{pod.name}", 34)
     if pod.is_finished:
-        return f"{label} has finished ({pod.status or pod.phase}): it has no network any more. Mark a running pod"
+        return f"{label} has finished ({pod.status or pod.phase}). Mark a running pod"
     if not pod.ips:
-        node = f" on {pod.node}" if pod.node else ", and no node either"
-        return f"{label} has no IP yet ({pod.status or pod.phase or 'no status'}){node}. Mark a pod with an address"
+        return f"{label} has no IP yet ({pod.status or pod.phase or 'no status'}). Mark another pod"
     return None
 
 
 def sentence(marks: Marks, current: Pod | None, width: int) -> list[Content]:
     """The line under the list: what is marked, then what Enter does."""
-    room = max(16, (width - 24) // 2)
+    room = max(16, (width - 40) if marks.destination is None else (width - 42) // 2)
     parts: list[Content] = []
+    if marks.source is None and current is None:
+        return parts
     if marks.source is None:
         parts.append(Content.assemble(("Enter", "bold $link"), " marks the source of the packet"))
         return parts
@@ -72,7 +73,7 @@ def sentence(marks: Marks, current: Pod | None, width: int) -> list[Content]:
     if on_source:
         parts.append(Content.assemble(("Enter", "bold $link"), " on another pod traces to it"))
     elif marks.destination is None:
-        parts.append(Content.assemble(("Enter", "bold $link"), " traces to the pod under the cursor"))
+        parts.append(Content.assemble(("Enter", "bold $link"), " traces to the pod at the cursor"))
     else:
         parts.append(Content.assemble(("Enter", "bold $link"), " traces again or elsewhere"))
     parts.append(Content.assemble(("Esc", "bold $link"), " unmarks"))

@@ -37,6 +37,13 @@ FRAME = 0.012
 """Seconds a filter may work before the rest of it goes to a thread."""
 
 
+TYPING = dict.fromkeys(("filter", "namespace", "all_namespaces", "unread", "app.help", "app.quit"), "") | {
+    "mark": "keep the filter",
+    "back": "clear it",
+}
+"""Words of the key bar while letters are letters."""
+
+
 class HomeScreen(Screen[None]):
     """The list and everything around it."""
 
@@ -80,6 +87,7 @@ class HomeScreen(Screen[None]):
         yield Static("", id="columns", markup=False)
         yield PodList(self._age_base, id="pods")
         yield Static("", id="empty", markup=False)
+        yield Line(id="stale")
         yield Line(id="missing")
         yield Line(id="marks")
         yield KeyBar(HOME, EVERYWHERE)
@@ -128,7 +136,6 @@ class HomeScreen(Screen[None]):
             self.inventory = Inventory(
                 self.inventory.cluster, Freshness.STALE, self.inventory.since or self.now(), str(message.error)
             )
-            self._say(str(message.error), bad=True)
         self._describe()
         self._list()
 
@@ -173,13 +180,12 @@ class HomeScreen(Screen[None]):
         self.query_one("#title", Line).show(summary.title(self.session.origin, self.namespace), right)
         cluster = self.inventory.cluster if self.inventory is not None else None
         self.query_one("#facts", Line).show(summary.facts(cluster) if cluster is not None else [])
-        missing = cluster.missing if cluster is not None else ()
-        self.set_class(bool(missing), "-missing")
-        if missing:
-            first = [Content(clean(f"{item.what} — {item.reason}")) for item in missing]
-            lead = Content.styled(f"▲ {len(missing)} not read: ", "bold $warn")
-            more = Content.assemble(("u", "bold $link"), " shows all" if len(missing) > 1 else " shows it")
-            self.query_one("#missing", Line).show([Content.assemble(lead, first[0]), *first[1:]], more)
+        stale, unread = summary.age_warning(self.inventory), summary.unread(self.inventory)
+        self.set_class(bool(stale), "-stale")
+        self.query_one("#stale", Line).show(stale)
+        self.set_class(bool(unread), "-missing")
+        more = Content.assemble(("u", "bold $link"), " shows all" if len(unread) > 1 else " shows it")
+        self.query_one("#missing", Line).show(unread, more)
 
     def _describe_filter(self) -> None:
         shown, total = len(self.scan.rows), len(self.roster)
@@ -201,8 +207,8 @@ class HomeScreen(Screen[None]):
         """The sentence has another width."""
         self._describe_marks()
 
-    def _say(self, text: str, bad: bool = False) -> None:
-        self.query_one(KeyBar).say(Content.styled(clean(text), "bold $bad" if bad else "bold $warn"))
+    def _say(self, text: str) -> None:
+        self.query_one(KeyBar).say(Content.styled(clean(text), "bold $warn"))
 
     def on_key(self) -> None:
         """A message has been read once a key is pressed."""
@@ -257,6 +263,7 @@ class HomeScreen(Screen[None]):
         """Type a filter."""
         self.add_class("-filtering")
         self.query_one(FilterInput).focus()
+        self.query_one(KeyBar).rename(TYPING)
         self._describe_filter()
 
     def _clear_filter(self) -> None:
@@ -268,6 +275,7 @@ class HomeScreen(Screen[None]):
 
     def _leave_filter(self) -> None:
         self.set_class(bool(self.filter_text), "-filtering")
+        self.query_one(KeyBar).rename({})
         self.pods.focus()
 
     def _apply_filter(self, text: str) -> None:

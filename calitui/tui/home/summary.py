@@ -33,10 +33,9 @@ def freshness(inventory: Inventory | None, error: bool, now: float) -> Content:
         return Content.styled(f"◌ loading {count(len(cluster.pods), 'pod')} so far", "bold $warn")
     if inventory.freshness is Freshness.STALE:
         since = f" since {clock(inventory.since)}" if inventory.since is not None else ""
-        reason = f": {clean(inventory.reason)}" if inventory.reason else ""
-        return Content.assemble(counts, (f"▲ stale{since}{reason}", "bold $warn"))
+        return Content.assemble(counts, (f"▲ stale{since}", "bold $warn"))
     if inventory.freshness is Freshness.RECORDED:
-        when = f" {moment(cluster.read_at, now)}" if cluster.read_at else ""
+        when = f" {moment(cluster.read_at, now).split(' ')[0]}" if cluster.read_at else ""
         return Content.assemble(counts, (f"■ recorded{when}", "$link"))
     return Content.assemble(counts, ("● live", "$good"))
 
@@ -123,3 +122,20 @@ def _dataplane(felix: tuple[FelixConfiguration, ...], unread: bool) -> tuple[str
     else:
         dataplane = "iptables"
     return dataplane + (" + WireGuard" if spec.get("wireguardenabled") in TRUE else ""), True
+
+
+def age_warning(inventory: Inventory | None) -> list[Content]:
+    """Why the list is not the cluster of this moment; empty when it is."""
+    if inventory is None or inventory.freshness is not Freshness.STALE:
+        return []
+    why = clean(inventory.reason) or "the cluster can't be followed"
+    return [Content.styled(f"▲ what you see is old: {why}", "bold $warn")]
+
+
+def unread(inventory: Inventory | None) -> list[Content]:
+    """One line of everything that was not read, counted; empty when there is nothing."""
+    missing = inventory.cluster.missing if inventory is not None else ()
+    parts = [Content(clean(f"{item.what} — {item.reason}")) for item in missing]
+    if parts:
+        parts[0] = Content.assemble((f"▲ {len(parts)} not read: ", "bold $warn"), parts[0])
+    return parts

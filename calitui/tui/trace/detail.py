@@ -18,7 +18,8 @@ LABEL = 10
 
 def detail(trace: Trace, hop: Hop, width: int, roomy: bool) -> Content:
     """Draw `hop` in `width` cells; `roomy` puts blank lines between the parts."""
-    blocks: list[list[Content]] = [[_title(hop, width)]]
+    title = _title(hop, width)
+    blocks: list[list[Content]] = [[title if roomy else title.stylize("on $panel")]]
     alarm = _alarms(hop, width)
     if alarm:
         blocks.append(alarm)

@@ -18,24 +18,22 @@ from textual.widgets import Static
 from calitui.errors import CalituiError, Cancelled
 from calitui.facts.text import clean
 from calitui.report import as_markdown
-from calitui.session import Progress, Session
+from calitui.session import Session
 from calitui.trace.path import Trace
 from calitui.tui.actions import EVERYWHERE, TRACE, bindings
 from calitui.tui.lines import KeyBar, Line
 from calitui.tui.messages import TraceFailed, TraceProgress, TraceRead
 from calitui.tui.text import clock, count
-from calitui.tui.trace import verdict
+from calitui.tui.trace import log, verdict
 from calitui.tui.trace.detail import detail
 from calitui.tui.trace.export import ExportScreen
 from calitui.tui.trace.pathview import PathView
 from calitui.tui.trace.reader import Reader
-from calitui.tui.trace.swapped import swapped
+from calitui.tui.trace.views import asked_again, first_look, notes, swapped
 from calitui.tui.unread import UnreadScreen
 
 MEDIUM = 110
 WIDE = 170
-LOG_LINES = 200
-"""Lines of progress that are kept."""
 
 
 class TraceScreen(Screen[None]):
@@ -103,8 +101,8 @@ class TraceScreen(Screen[None]):
     def _progressed(self, message: TraceProgress) -> None:
         if message.run != self.reader.run:
             return
-        line = _progress_line(message.progress)
-        self.log_lines = [*self.log_lines[-LOG_LINES:], line]
+        line = log.line(message.progress)
+        self.log_lines = [*self.log_lines[-log.MOST_LINES :], line]
         if self.trace is not None:
             self._say(f"◌ reading again: {line.plain} · Esc stops", "bold $warn")
         else:
@@ -117,9 +115,9 @@ class TraceScreen(Screen[None]):
         again = self.trace is not None
         self.reader.busy = False
         self.trace = message.trace
-        self.source, self.destination = _target(message.trace, self.source, self.destination)
+        self.source, self.destination = asked_again(message.trace, self.source, self.destination)
         if not again:
-            self.direction, self.selected = _first_look(message.trace)
+            self.direction, self.selected = first_look(message.trace)
         self._say(f"Read again at {clock(self.now())}" if again else "", "bold $good")
         self._show()
 
@@ -186,39 +184,17 @@ class TraceScreen(Screen[None]):
             paths.scroll_to(y=max(0, line - height // 2), animate=False)
 
     def _show_notes(self, trace: Trace) -> None:
-        parts = [Content(clean(f"{finding.severity}: {finding.summary}")) for finding in trace.findings]
-        lead = ""
-        if trace.unread:
-            lead = f"▲ {len(trace.unread)} not read: "
-            for item in trace.unread:
-                where = f"{item.node}: " if item.node else ""
-                parts.append(Content(clean(f"{where}{item.what} — {item.reason}")))
+        parts = notes(trace)
         self.set_class(bool(parts), "-notes")
-        if parts:
-            parts[0] = Content.assemble((lead, "bold $warn"), parts[0])
-            more = Content.assemble(("u", "bold $link"), " shows all") if trace.unread else None
-            self.query_one("#notes", Line).show(parts, more)
+        more = Content.assemble(("u", "bold $link"), " shows all") if trace.unread else None
+        self.query_one("#notes", Line).show(parts, more)
 
     def _show_log(self) -> None:
         """The place of the path while there is none."""
-        width = max(40, self.size.width - 2)
-        state = Content.styled("◌ reading", "bold $warn")
-        if self.error is not None:
-            state = Content.styled("■ stopped" if isinstance(self.error, Cancelled) else "✖ no trace", "bold $bad")
-        names = verdict.ends(self.source, self.destination, width - 14)
-        self.query_one("#verdict", Line).show([state], names)
+        names = verdict.ends(self.source, self.destination, max(40, self.size.width - 2) - 14)
+        self.query_one("#verdict", Line).show([log.state(self.error)], names)
         self.query_one("#basis", Line).show([Content.styled("routes are read, nothing is changed", "$dim")])
-        lines = list(self.log_lines)
-        if self.error is not None:
-            stopped = isinstance(self.error, Cancelled)
-            what = "Stopped. What was read until then is above" if stopped else f"✖ {self.error.what}"
-            lines += [Content(""), Content.styled(clean(what), "bold $warn" if stopped else "bold $bad")]
-            if self.error.hint:
-                lines.append(Content(clean(self.error.hint)))
-            lines.append(Content.styled("r reads again · Esc goes back to the pods", "$dim"))
-        elif not lines:
-            lines = [Content.styled("starting", "$dim")]
-        self.query_one("#log-text", Static).update(Content("\n").join(lines))
+        self.query_one("#log-text", Static).update(log.page(self.log_lines, self.error))
         self.query_one("#log", VerticalScroll).scroll_end(animate=False)
 
     def _rename_keys(self) -> None:
@@ -350,28 +326,3 @@ class TraceScreen(Screen[None]):
             self.action_detail()
         else:
             self.dismiss()
-
-
-def _progress_line(progress: Progress) -> Content:
-    where = f"{clean(progress.node)}: " if progress.node else ""
-    return Content.assemble((where, "bold"), clean(progress.what))
-
-
-def _target(trace: Trace, source: str, destination: str) -> tuple[str, str]:
-    """What to ask for the next time: names where there are some, as addresses may change owner."""
-    first = trace.source.label if trace.source.name else source
-    second = trace.destination.label if trace.destination.name else destination
-    return first, second
-
-
-def _first_look(trace: Trace) -> tuple[int, list[int]]:
-    """Where a person should look first: at the hop that ends a direction, else at the first forward hop."""
-    selected = [0, 0]
-    troubled: list[int] = []
-    for number, direction in enumerate(trace.directions):
-        for index, hop in enumerate(direction.hops):
-            if hop.ends is not None and hop.ends.value != "delivered":
-                selected[number] = index
-                troubled.append(number)
-                break
-    return (troubled[0] if troubled else 0), selected

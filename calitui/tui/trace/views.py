@@ -1,0 +1,60 @@
+"""Ways to look at a trace: from the other end, where to look first, what to say beside it.
+
+This module must not know widgets.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from textual.content import Content
+
+from calitui.facts.text import clean
+from calitui.trace.path import Disposition, Trace
+
+
+def swapped(trace: Trace) -> Trace:
+    """`trace` with source and destination exchanged.
+
+    Both directions were computed on their own from one reading, so this only renames them.
+    """
+    return msgspec.structs.replace(
+        trace,
+        source=trace.destination,
+        destination=trace.source,
+        directions=tuple(
+            msgspec.structs.replace(direction, name=name)
+            for direction, name in zip(reversed(trace.directions), ("forward", "return"), strict=True)
+        ),
+    )
+
+
+def asked_again(trace: Trace, source: str, destination: str) -> tuple[str, str]:
+    """What to ask for the next time: names where there are some, as addresses may change owner."""
+    first = trace.source.label if trace.source.name else source
+    second = trace.destination.label if trace.destination.name else destination
+    return first, second
+
+
+def first_look(trace: Trace) -> tuple[int, list[int]]:
+    """Direction and hops to select first: the hop that ends a direction badly, else the first forward one."""
+    selected = [0] * len(trace.directions)
+    troubled: list[int] = []
+    for number, direction in enumerate(trace.directions):
+        for index, hop in enumerate(direction.hops):
+            if hop.ends not in (None, Disposition.DELIVERED):
+                selected[number] = index
+                troubled.append(number)
+                break
+    return (troubled[0] if troubled else 0), selected
+
+
+def notes(trace: Trace) -> list[Content]:
+    """One line: findings, then what was not read. Empty when there is neither."""
+    parts = [Content(clean(f"{finding.severity}: {finding.summary}")) for finding in trace.findings]
+    unread = [
+        Content(clean(f"{item.node}: {item.what} — {item.reason}" if item.node else f"{item.what} — {item.reason}"))
+        for item in trace.unread
+    ]
+    if unread:
+        unread[0] = Content.assemble((f"▲ {len(unread)} not read: ", "bold $warn"), unread[0])
+    return parts + unread
