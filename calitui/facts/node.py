@@ -122,6 +122,16 @@ class Neighbour(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
+class ForwardingEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A forwarding database entry of a VXLAN device: frames for `mac` go to the outer address `destination`."""
+
+    mac: str
+    device: str
+    destination: str | None = None
+    flags: tuple[str, ...] = ()
+    text: str = ""
+
+
 class Question(msgspec.Struct, frozen=True):
     """Where a packet from `source` to `destination` would go from here; both are addresses of one family."""
 
@@ -150,14 +160,15 @@ class NetworkNamespace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `sysctls` maps names below `net.` in slash form without it, as in `ipv4/ip_forward`, `ipv4/conf/eth0/rp_filter`, to
     their values. `unparsed` are lines that no grammar covers, verbatim. `complete` names the sections that were read
-    to their end (`links`, `addresses`, `routes`, `routes6`, `rules`, `rules6`, `neighbours`, `sysctls`): only in those
-    is an absence evidence.
+    to their end (`links`, `addresses`, `routes`, `routes6`, `rules`, `rules6`, `neighbours`, `sysctls`, `fdb`): only
+    in those is an absence evidence.
     """
 
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     rules: tuple[Rule, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
+    fdb: tuple[ForwardingEntry, ...] = ()
     sysctls: dict[str, str] = {}
     unparsed: tuple[str, ...] = ()
     complete: frozenset[str] = frozenset()
@@ -171,12 +182,22 @@ class Container(msgspec.Struct, frozen=True, omit_defaults=True):
     found_by: str = ""
 
 
+class RenderedPool(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A pool as confd rendered it for BIRD in `bird_ipam.cfg`: `tunnel` is its krt_tunnel device, None without one."""
+
+    cidr: str
+    tunnel: str | None = None
+    text: str = ""
+
+
 class NodeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything one read of one node brought back.
 
     `name` is the Kubernetes node. `via` is the way in (`ssh`), `target` what was dialled (`root@10.173.32.23:22`),
     `address_source` why that address (`InternalIP`, `nodes table`). `read_at` is seconds since the epoch. `missing`
     says what was asked for and not read; a node that could not be reached has everything in `missing` and `host` None.
+    `rendered_pools` come from confd's file where it can be read (inside calico-node): with etcd as datastore they are
+    the only pools there are to see.
     """
 
     name: str
@@ -189,4 +210,5 @@ class NodeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     host: NetworkNamespace | None = None
     containers: tuple[Container, ...] = ()
     answers: tuple[LookupAnswer, ...] = ()
+    rendered_pools: tuple[RenderedPool, ...] | None = None
     missing: tuple[Missing, ...] = ()

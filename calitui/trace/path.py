@@ -73,11 +73,25 @@ class Encapsulation(StrEnum):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """One IP header of the packet at a hop. `protocol` is `icmp`, `ipip`, `udp`, ... or `any` for the user's packet."""
+    """One IP header of the packet at a hop.
+
+    `protocol` is `ipip`, `udp`, ... or `any` for the user's packet. `detail` is what lies between this header and the
+    next, such as `VXLAN port 4789 VNI 4096`.
+    """
 
     protocol: str
     src: str
     dst: str
+    detail: str | None = None
+
+
+class NextHopChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the equal next hops of a route. `chosen` is whether the kernel said it takes it; None if nobody asked."""
+
+    gateway: str | None
+    device: str | None
+    weight: int = 1
+    chosen: bool | None = None
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +102,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     `packet` lists headers, outermost first. `mtu` is the device's (or the route's) in bytes. `explanation` tells a
     person what happens here in plain words, `check` is the command she would type to see it. `lines` is the evidence
     verbatim, each with where it was read. `disagreement` is set when the kernel's answer and the lookup in the tables
-    differ. `ends` is the disposition when the direction ends here.
+    differ. `next_hops` lists the choices where a route has several. `ends` is the disposition when the direction ends here.
     """
 
     number: int
@@ -104,6 +118,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     check: str | None = None
     lines: tuple[str, ...] = ()
     disagreement: str | None = None
+    next_hops: tuple[NextHopChoice, ...] = ()
     ends: Disposition | None = None
 
 
@@ -126,7 +141,7 @@ class Direction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the packet starts or ends. `kind` is `pod`, `host-network-pod` or `node`."""
+    """Where the packet starts or ends. `kind` is `pod`, `host-network-pod`, `node` or `external`."""
 
     kind: str
     namespace: str | None = None
@@ -163,7 +178,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """Both directions between two ends. `taken_at` is seconds since the epoch of the oldest fact it rests on."""
+    """Both directions between two ends. `taken_at` is seconds since the epoch of the oldest fact it rests on.
+
+    `family` is 4 or 6; `other_family` is the same pair over the other one, where both ends have addresses of it.
+    `notes` say what limits the whole answer, such as another dataplane.
+    """
 
     taken_at: float
     verdict: Verdict
@@ -173,6 +192,9 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     policies: Policies
     findings: tuple[Finding, ...] = ()
     unread: tuple[Missing, ...] = ()
+    family: int = 4
+    notes: tuple[str, ...] = ()
+    other_family: Trace | None = None
 
     @property
     def forward(self) -> Direction:
