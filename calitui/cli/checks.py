@@ -14,6 +14,7 @@ from calitui.facts.cluster import Cluster
 from calitui.facts.node import NodeFacts
 from calitui.facts.snapshot import Snapshot
 from calitui.report.words import counted, listed, moment_line
+from calitui.session.access import Access
 from calitui.session.ways import Way
 
 
@@ -26,8 +27,19 @@ class State(StrEnum):
     """Asked for and not read."""
     NOT_TRIED = "not tried"
     """Only told how it would be."""
+    ALLOWED = "allowed"
+    """The server says that it may be done."""
+    DENIED = "denied"
+    """The server says that it may not."""
+    NOT_SAID = "not said"
+    """The server was asked and gave no answer."""
     SAID = "-"
     """Nothing to try: a statement."""
+
+
+BAD = frozenset({State.FAILED, State.DENIED, State.NOT_SAID})
+OBJECTS = "read from the API"
+RIGHTS = "rights"
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,31 +51,25 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
 
 
-_RESOURCES: tuple[tuple[str, frozenset[str], Callable[[Cluster], int]], ...] = (
-    ("pods", frozenset({"pods"}), lambda cluster: len(cluster.pods)),
-    ("nodes", frozenset({"nodes"}), lambda cluster: len(cluster.nodes)),
-    ("IPPools", frozenset({"ippools", "pools"}), lambda cluster: len(cluster.pools)),
-    ("IPAM blocks", frozenset({"blocks", "ipamblocks"}), lambda cluster: len(cluster.blocks)),
-    ("block affinities", frozenset({"blockaffinities", "affinities"}), lambda cluster: len(cluster.affinities)),
-    ("FelixConfigurations", frozenset({"felixconfigurations", "felixconfiguration"}), lambda c: len(c.felix)),
-    ("BGPConfigurations", frozenset({"bgpconfigurations", "bgpconfiguration"}), lambda cluster: len(cluster.bgp)),
-    ("BGPPeers", frozenset({"bgppeers"}), lambda cluster: len(cluster.bgp_peers)),
-    ("NetworkPolicies", frozenset({"networkpolicies"}), lambda cluster: _policies(cluster, "NetworkPolicy")),
-    (
-        "Calico NetworkPolicies",
-        frozenset({"caliconetworkpolicies"}),
-        lambda cluster: _policies(cluster, "CalicoNetworkPolicy"),
-    ),
-    (
-        "GlobalNetworkPolicies",
-        frozenset({"globalnetworkpolicies"}),
-        lambda cluster: _policies(cluster, "GlobalNetworkPolicy"),
-    ),
-)
+_RESOURCES: dict[str, Callable[[Cluster], int]] = {
+    "pods": lambda cluster: len(cluster.pods),
+    "nodes": lambda cluster: len(cluster.nodes),
+    "ClusterInformation": lambda cluster: int(bool(cluster.calico_version or cluster.cluster_type)),
+    "IPPools": lambda cluster: len(cluster.pools),
+    "IPAM blocks": lambda cluster: len(cluster.blocks),
+    "block affinities": lambda cluster: len(cluster.affinities),
+    "FelixConfigurations": lambda cluster: len(cluster.felix),
+    "BGPConfigurations": lambda cluster: len(cluster.bgp),
+    "BGPPeers": lambda cluster: len(cluster.bgp_peers),
+    "NetworkPolicies": lambda cluster: _policies(cluster, "NetworkPolicy"),
+    "Calico NetworkPolicies": lambda cluster: _policies(cluster, "CalicoNetworkPolicy"),
+    "GlobalNetworkPolicies": lambda cluster: _policies(cluster, "GlobalNetworkPolicy"),
+}
+"""What is read of a cluster, by its name in `Cluster.missing`, and how many of it came."""
 
 
 def cluster_checks(cluster: Cluster, origin: str) -> list[Check]:
-    """What the cluster is, and the right to read each kind of thing."""
+    """What the cluster is, and how much of each kind of thing was read."""
     calico = [cluster.calico_version or "version not known", cluster.cluster_type]
     said = [
         ("read from", origin),
@@ -77,22 +83,29 @@ def cluster_checks(cluster: Cluster, origin: str) -> list[Check]:
         ("read", moment_line(cluster.read_at)),
     ]
     checks = [Check(about="cluster", what=what, words=words) for what, words in said if words]
-    unread = {_plain(missing.what): missing for missing in cluster.missing}
-    named: set[str] = set()
-    for title, aliases, count in _RESOURCES:
-        hit = next((unread[alias] for alias in sorted(aliases) if alias in unread), None)
-        named |= aliases
-        if hit is not None:
-            checks.append(Check(about="rights", what=title, state=State.FAILED, words=hit.reason))
-        elif title.endswith("Policies") and cluster.policies is None:
-            checks.append(Check(about="rights", what=title, state=State.FAILED, words="could not be counted"))
+    unread = {missing.what: missing for missing in cluster.missing}
+    for what, count in _RESOURCES.items():
+        if (missing := unread.pop(what, None)) is not None:
+            checks.append(Check(about=OBJECTS, what=what, state=State.FAILED, words=missing.reason))
+        elif what.endswith("Policies") and cluster.policies is None:
+            checks.append(Check(about=OBJECTS, what=what, state=State.FAILED, words="could not be counted"))
         else:
-            checks.append(Check(about="rights", what=title, state=State.OK, words=f"{count(cluster)} read"))
+            checks.append(Check(about=OBJECTS, what=what, state=State.OK, words=f"{count(cluster)} read"))
     checks += [
-        Check(about="rights", what=missing.what, state=State.FAILED, words=missing.reason)
-        for plain, missing in unread.items()
-        if plain not in named
+        Check(about=OBJECTS, what=missing.what, state=State.FAILED, words=missing.reason) for missing in unread.values()
     ]
+    return checks
+
+
+def access_checks(access: Access) -> list[Check]:
+    """Who the server takes us for, and every right that reading needs."""
+    groups = f", groups {', '.join(access.identity.groups)}" if access.identity.groups else ""
+    user = access.identity.user + groups if access.identity.user else "the server can't tell (Kubernetes before 1.28)"
+    checks = [Check(about=RIGHTS, what="user", words=user)]
+    for right in access.rights:
+        what = f"{right.verb} {right.resource}" + (f".{right.group}" if right.group else "")
+        state = {True: State.ALLOWED, False: State.DENIED, None: State.NOT_SAID}[right.allowed]
+        checks.append(Check(about=RIGHTS, what=what, state=state, words=right.reason))
     return checks
 
 
@@ -134,7 +147,3 @@ def _read(node: NodeFacts) -> Check:
 
 def _policies(cluster: Cluster, kind: str) -> int:
     return sum(policy.kind == kind for policy in cluster.policies or ())
-
-
-def _plain(what: str) -> str:
-    return what.lower().replace(" ", "").replace("-", "")

@@ -12,7 +12,7 @@ import msgspec
 
 from calitui import __version__
 from calitui.cli import output, running, sessions
-from calitui.cli.checks import Check, State, cluster_checks, read_checks, way_checks
+from calitui.cli.checks import BAD, Check, State, access_checks, cluster_checks, read_checks, way_checks
 from calitui.cli.columns import columns
 from calitui.cli.flags import Command, Flags, shared
 from calitui.cli.logs import path as log_path
@@ -20,6 +20,7 @@ from calitui.config import config_path
 from calitui.errors import CalituiError, Exit
 from calitui.facts.text import clean
 from calitui.session import Session, node_script
+from calitui.session.access import access
 from calitui.session.ways import ways
 
 SCHEMA = "calitui.doctor/1"
@@ -47,7 +48,7 @@ def command(flags: Flags, connect: bool, show_script: bool, form: str) -> None:
     except CalituiError as error:
         checks.append(Check(about="cluster", what="reading it", state=State.FAILED, words=str(error)))
         code = error.exit
-    if code is Exit.DELIVERED and any(check.state is State.FAILED for check in checks):
+    if code is Exit.DELIVERED and any(check.state in BAD for check in checks):
         code = Exit.UNKNOWN
     output.data(_json(checks) if form == "json" else _text(checks))
     click.get_current_context().exit(code)
@@ -72,12 +73,15 @@ def _here(flags: Flags) -> list[Check]:
 
 
 def _there(session: Session, flags: Flags, *, connect: bool) -> list[Check]:
-    cluster = running.run(lambda _progress, _stop: session.cluster(), bool(flags.verbose))
+    verbose = bool(flags.verbose)
+    cluster = running.run(lambda _progress, _stop: session.cluster(), verbose)
     checks = cluster_checks(cluster, session.origin)
+    options = flags.options()
+    if not session.recorded:
+        checks += access_checks(running.run(lambda *_: access(options, cluster.calico_group), verbose))
     if connect or session.recorded:
-        snapshot = running.run(session.record, bool(flags.verbose))
-        return checks + read_checks(snapshot)
-    return checks + way_checks(ways(flags.options(), cluster.nodes))
+        return checks + read_checks(running.run(session.record, verbose))
+    return checks + way_checks(ways(options, cluster.nodes))
 
 
 def _text(checks: list[Check]) -> str:

@@ -77,7 +77,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def duration(text: str) -> float:
-    """Seconds of kubectl's grammar: a plain number is seconds, else Go's `1h2m3.5s`; 0 means no limit.
+    """Seconds of kubectl's grammar: a plain number is seconds, else Go's `1h2m3.5s`.
 
     Raises:
         ValueError: it is none.
@@ -105,7 +105,7 @@ _SHARED: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--request-timeout",
         callback=_duration,
         metavar="DURATION",
-        help="How long one request to the API may take, as 5s or 1m; 0 is no limit.",
+        help="How long one request to the API may take, as 5s or 1m.",
     ),
     click.option("--from", "from_", metavar="FILE|demo:NAME", help="Read a recorded cluster instead of a live one."),
     click.option("--via", type=click.Choice(["auto", "ssh"]), help="How nodes are read."),

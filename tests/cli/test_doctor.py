@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from calitui.cli.checks import State, cluster_checks, read_checks, way_checks
+from calitui.cli.checks import BAD, OBJECTS, State, access_checks, cluster_checks, read_checks, way_checks
 from calitui.facts.cluster import Cluster, PolicyRef
 from calitui.facts.missing import Missing
 from calitui.session.ways import Way
 from tests.cli.conftest import closed, recorded
 from tests.cli.running import run
 
-RIGHTS = (
+KINDS = (
     "pods",
     "nodes",
+    "ClusterInformation",
     "IPPools",
     "IPAM blocks",
     "block affinities",
@@ -30,27 +31,50 @@ RIGHTS = (
 )
 
 
-def rights(cluster: Cluster) -> dict[str, tuple[State, str]]:
-    return {check.what: (check.state, check.words) for check in cluster_checks(cluster, "x") if check.about == "rights"}
+def read(cluster: Cluster) -> dict[str, tuple[State, str]]:
+    return {check.what: (check.state, check.words) for check in cluster_checks(cluster, "x") if check.about == OBJECTS}
 
 
 def test_every_kind_of_thing_is_named() -> None:
-    assert tuple(rights(Cluster(policies=()))) == RIGHTS
-    assert rights(Cluster(policies=(PolicyRef("NetworkPolicy", "deny", "a"),)))["NetworkPolicies"][1] == "1 read"
+    assert tuple(read(Cluster(policies=()))) == KINDS
+    assert read(Cluster(policies=(PolicyRef("NetworkPolicy", "deny", "a"),)))["NetworkPolicies"][1] == "1 read"
 
 
-@pytest.mark.parametrize("what", [*RIGHTS, "blocks", "BlockAffinities", "FelixConfiguration", "something new"])
+@pytest.mark.parametrize("what", [*KINDS, "something new"])
 def test_what_is_missing_is_not_called_read(what: str) -> None:
-    found = rights(Cluster(policies=(), missing=(Missing(what, "forbidden"),)))
+    found = read(Cluster(policies=(), missing=(Missing(what, "forbidden"),)))
     failed = {name: words for name, (state, words) in found.items() if state is not State.OK}
     assert list(failed.values()) == ["forbidden"]
 
 
 def test_policies_that_could_not_be_counted_are_not_called_read() -> None:
-    found = rights(Cluster(policies=None))
+    found = read(Cluster(policies=None))
     assert {name for name, (state, _) in found.items() if state is State.FAILED} == {
-        name for name in RIGHTS if name.endswith("Policies")
+        name for name in KINDS if name.endswith("Policies")
     }
+
+
+def test_the_kinds_are_those_that_the_cluster_reads() -> None:
+    from calitui.cluster.calico import KINDS as CALICO
+    from calitui.cluster.calico import KUBERNETES_POLICIES
+
+    assert set(KINDS) == {"pods", "nodes", KUBERNETES_POLICIES, *CALICO.values()}
+
+
+def test_rights_and_identity() -> None:
+    from calitui.cluster.rights import Identity, Right
+    from calitui.session.access import Access
+
+    given = (Right("list", "", "pods", True), Right("watch", "", "nodes", False), Right("list", "g", "x", None, "why"))
+    checks = access_checks(Access(Identity("jane", ("ops",)), given))
+    assert [(check.what, check.state.value, check.words) for check in checks] == [
+        ("user", "-", "jane, groups ops"),
+        ("list pods", "allowed", ""),
+        ("watch nodes", "denied", ""),
+        ("list x.g", "not said", "why"),
+    ]
+    assert [check.state in BAD for check in checks] == [False, False, True, True]
+    assert "can't tell" in access_checks(Access(Identity(), ()))[0].words
 
 
 def test_ways_are_told_not_tried() -> None:
@@ -87,7 +111,7 @@ def test_json(ipip: str, home: Path) -> None:
     ran = run("doctor", "--from", ipip, "-o", "json", home=home)
     data = json.loads(ran.out)
     assert data["schema"] == "calitui.doctor/1"
-    assert {check["about"] for check in data["checks"]} == {"here", "cluster", "rights", "nodes"}
+    assert {check["about"] for check in data["checks"]} == {"here", "cluster", OBJECTS, "nodes"}
     assert {check["state"] for check in data["checks"]} == {"ok", "not read", "-"}
 
 
