@@ -4,7 +4,8 @@
 host name namespaces with BIRD, sshd and pods in them; nothing of a lab is reachable from outside or reaches out.
 """
 
-from tests.lab.lab import Lab, Node, Pod
+from tests.lab.lab import Lab
 from tests.lab.needs import LabError, LabUnavailableError
+from tests.lab.node import Node, Pod
 
 __all__ = ["Lab", "LabError", "LabUnavailableError", "Node", "Pod"]

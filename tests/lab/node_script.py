@@ -63,6 +63,8 @@ def boot_script(cluster: ClusterSpec, node: NodeSpec, paths: Paths) -> str:
     directory = paths.node(node)
     sections = [
         _file_systems(node, paths),
+        # The module gives every namespace a tunl0, unless net.core.fb_tunnels_only_for_init_net says otherwise.
+        *(["[ -e /sys/class/net/tunl0 ] || ip link add tunl0 type ipip"] if cluster.tunnelled else []),
         _batch(_links(cluster, node)),
         *(_pod(cluster, pod) for pod in node.workloads),
         _daemons(cluster, node, paths),

@@ -31,8 +31,13 @@ def ipip_lab() -> Iterator[Lab]:
 
 def _lab(cluster: str) -> Iterator[Lab]:
     _remove_left_overs()
+    name = f"pytest-{cluster}-{os.getpid()}"
+    if name in state.names():
+        # Another conftest imported the fixture too: its lab is up until the session ends.
+        yield Lab.find(name)
+        return
     try:
-        lab = Lab.up(cluster, f"pytest-{cluster}-{os.getpid()}")
+        lab = Lab.up(cluster, name)
     except LabUnavailableError as reason:
         pytest.skip(str(reason))
     with lab:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.apiserver import assets
 from tests.lab import article
-from tests.lab.lab import Lab, Node
+from tests.lab.lab import Lab
+from tests.lab.node import Node
 
 CLUSTERS = [
     pytest.param("bgp", marks=pytest.mark.lab),
