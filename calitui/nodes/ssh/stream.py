@@ -88,6 +88,22 @@ class ProxyProcess:
                 self._said = (self._said + chunk)[-4096:]
 
 
+class PromptSocket(socket.socket):
+    """A TCP socket that acknowledges what it received at once.
+
+    sshd sends two small packets in a row after a login; with Nagle's algorithm on its side and delayed acknowledgements
+    on ours the second one, the answer to our first request, would come 40 ms late. Only Linux can be told.
+    """
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Receive, then acknowledge."""
+        data = super().recv(size, flags)
+        if data and hasattr(socket, "TCP_QUICKACK"):
+            with contextlib.suppress(OSError):
+                self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return data
+
+
 def dial(target: Target, deadline: Deadline) -> socket.socket:
     """A TCP connection to `target`, to whichever of its addresses answers first in the resolver's order.
 
@@ -121,7 +137,7 @@ def _addresses(target: Target, deadline: Deadline) -> list[tuple[int, Address]]:
 
 
 def _connect(family: int, address: Address, target: Target, deadline: Deadline) -> socket.socket:
-    connection = socket.socket(family, socket.SOCK_STREAM)
+    connection = PromptSocket(family, socket.SOCK_STREAM)
     try:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
