@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -138,7 +138,7 @@ class _State:
         return Inventory(cluster, Freshness.LIVE if live else Freshness.LOADING)
 
 
-def follow(api: Api, stop: threading.Event) -> Iterator[Inventory]:
+def follow(api: Api, stop: threading.Event) -> Generator[Inventory, None, None]:
     """Yield the inventory as it grows, then each time it changed, until `stop`; at most four times a second.
 
     The first inventory has the first page of pods; the second page is asked for when the next inventory is. It is

@@ -12,7 +12,7 @@ import pytest
 from calitui.cluster import Api, ApiError, follow
 from calitui.facts.cluster import Freshness, Inventory
 from tests.apiserver import ApiServer
-from tests.apiserver.http import Http
+from tests.apiserver.rbac import allowed
 from tests.cluster.objects import node, pod
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("clean_cluster")]
@@ -147,7 +147,7 @@ def test_what_was_deleted_while_the_version_was_forgotten_is_gone(
 def test_forgotten_continue_token_starts_the_list_anew(apiserver: ApiServer, api: Api) -> None:
     apiserver.copy_pod(pod("token", "token-00000", "10.111.111.111"), 700)
     stop = threading.Event()
-    sizes = []
+    sizes: list[int] = []
     for found in follow(api, stop):
         if not sizes:
             apiserver.apply(pod("token", "later"))
@@ -187,28 +187,30 @@ def test_nothing_readable_is_an_error(apiserver: ApiServer) -> None:
 
 
 def test_nodes_that_are_forbidden_cost_only_themselves(apiserver: ApiServer) -> None:
-    admin = Http(apiserver.url, "token-of-admin", apiserver.ca)
-    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "pods-only"}}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "pods-only"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "pods-only"},
-        "subjects": [{"kind": "User", "name": "stranger", "apiGroup": "rbac.authorization.k8s.io"}],
-    }
     apiserver.apply(pod("forbidden", "one"))
-    apiserver.apply_all([role | {"rules": rules}, binding])
-    try:
-        with Api(str(apiserver.kubeconfig_for("stranger"))) as stranger:
-            found = Following(stranger)
-            live = found.until(is_live)
-            found.end()
-    finally:
-        apiserver.delete(binding)
-        apiserver.delete(role)
-        admin.close()
+    with (
+        allowed(apiserver, "stranger", ("", "pods", ["list", "watch"])),
+        Api(str(apiserver.kubeconfig_for("stranger"))) as stranger,
+    ):
+        found = Following(stranger)
+        live = found.until(is_live)
+        found.end()
     assert names(live) == ["forbidden/one"]
     missing = {each.what: each.reason for each in live.cluster.missing}
-    assert "nodes" in missing
     assert 'User "stranger" cannot list resource "nodes"' in missing["nodes"]
+
+
+def test_own_namespace_is_followed_where_all_are_forbidden(apiserver: ApiServer) -> None:
+    apiserver.apply(pod("mine", "one"))
+    apiserver.apply(pod("theirs", "two"))
+    with (
+        allowed(apiserver, "stranger", ("", "pods", ["list", "watch"]), namespace="mine"),
+        Api(str(apiserver.kubeconfig_for("stranger", namespace="mine"))) as stranger,
+    ):
+        found = Following(stranger)
+        assert names(found.until(is_live)) == ["mine/one"]
+        apiserver.apply(pod("mine", "three"))
+        live = found.until(lambda each: len(each.cluster.pods) == 2)
+        found.end()
+    assert names(live) == ["mine/one", "mine/three"]
+    assert "pods of other namespaces" in {each.what for each in live.cluster.missing}
