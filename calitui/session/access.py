@@ -23,5 +23,5 @@ def access(options: Options, calico_group: str) -> Access:
         UsageError: no such context.
         ClusterError: the server can't be reached, or the credentials are not accepted.
     """
-    api = Api(options.kubeconfig, options.context, options.request_timeout)
-    return Access(whoami(api), rights(api, calico_group or CRD_GROUP))
+    with Api(options.kubeconfig, options.context, options.request_timeout) as api:
+        return Access(whoami(api), rights(api, calico_group or CRD_GROUP))

@@ -9,7 +9,10 @@ import pytest
 from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts
 from calitui.facts.snapshot import Snapshot, encode
+from tests.apiserver.plugin import apiserver
 from tests.trace import seed
+
+__all__ = ["apiserver"]
 
 
 @pytest.fixture
