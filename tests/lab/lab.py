@@ -59,7 +59,7 @@ class Lab:
         directory.chmod(0o711)
         namespaces = tuple(build.netns(name, part) for part in build.parts(spec, kernel))
         if taken := [each for each in namespaces if (Path("/run/netns") / each).exists()]:
-            raise LabError(f"the network namespace {taken[0]} is there already and belongs to no lab known here")
+            raise LabError(f"{taken[0]} is there and belongs to no lab known here: ip netns delete {taken[0]}")
         maker = remember(os.getpid(), "maker")
         lab = cls(state.State(name, cluster, kernel, maker, namespaces, without_api=without_api))
         state.write(lab.saved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -28,11 +29,12 @@ def machine() -> None:
 
 
 def outside() -> dict[str, str]:
-    """The root namespace's network, as far as iproute2 shows it."""
-    return {
+    """The root namespace's network, as far as iproute2 shows it, without the clocks in it."""
+    shown = {
         what: subprocess.run(["ip", *what.split()], capture_output=True, text=True, check=True).stdout
         for what in ("addr", "route show table all", "rule")
     }
+    return {what: re.sub(r"(expires|valid_lft|preferred_lft) \S+", r"\1", text) for what, text in shown.items()}
 
 
 def traces(name: str) -> list[str]:
@@ -44,7 +46,7 @@ def traces(name: str) -> list[str]:
             words = path.read_bytes().decode(errors="replace")
         except OSError:
             continue
-        # `ip netns exec` and `nsenter` are in the arguments of nothing but what a lab started.
+        # Everything a lab starts has its directory or one of its namespaces among its arguments.
         if f"/{name}/" in words or f"-{name}-" in words:
             found.append(words.replace("\0", " "))
     if state.directory(name).exists():
@@ -138,6 +140,13 @@ def test_a_lab_that_is_not_there_is_one_clear_line(tmp_path: Path, monkeypatch: 
     assert shown.returncode == 1
     assert shown.stderr == ("Error: there is no lab called nowhere (labs: none); python -m tests.lab up makes one\n")
     assert "is no name for a lab" in command("exec", "../..", "true").stderr
+
+
+def test_whoever_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(LabUnavailableError, match="needs root"):
+        Lab.up("bgp", NAME)
+    assert not state.directory(NAME).exists()
 
 
 def test_a_missing_program_names_its_package() -> None:
