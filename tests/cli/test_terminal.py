@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.running import ENTRY, ROOT, environment_of
 from tests.trace import seed
 
@@ -105,3 +107,29 @@ def test_a_host_with_other_keys_is_never_new() -> None:
 
     question = HostKeyQuestion("n1", "n1", "10.0.0.1", "ssh-ed25519", "SHA256:x", "/known", ("ssh-rsa",))
     assert not Terminal(accept_new_host_keys=True).confirm_host_key(question)
+
+
+@pytest.mark.parametrize("typed", [b"q", b"\x03"])
+def test_the_screens_open_and_leave(ipip: str, home: Path, typed: bytes) -> None:
+    code, shown = on_a_terminal(
+        ENTRY.format(name="calitui"),
+        "--from",
+        ipip,
+        home=home,
+        typed=typed,
+        prompt=b"huangtest",
+        more={"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "36"},
+    )
+    assert code == 0, shown[-2000:]
+    assert "Traceback" not in shown
+
+
+def test_a_theme_that_there_is_not(ipip: str, home: Path) -> None:
+    config = home / "config" / "calitui" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("theme = 'no-such-theme'\n")
+    code, shown = on_a_terminal(
+        ENTRY.format(name="calitui"), "--from", ipip, home=home, more={"TERM": "xterm-256color"}
+    )
+    assert code == 2
+    assert "No theme 'no-such-theme'" in shown
