@@ -94,19 +94,24 @@ namespace() {
   section "${prefix}neighbours" "$@" neigh
 }
 
-# holds ADDRESS IP-COMMAND [WORD ...]: whether the namespace that the command looks into has the address.
+# holds ADDRESS IP-COMMAND [WORD ...]: whether the namespace that the command looks into has the address, and the other
+# end of the veth where its numbers are known (BusyBox's ip does not tell them).
 holds() {
   wanted=$1
   shift
-  case $("$@" -o addr 2>/dev/null) in *" $wanted/"*) return 0 ;; esac
-  return 1
+  case $("$@" -o addr 2>/dev/null) in *" $wanted/"*) ;; *) return 1 ;; esac
+  [ -z "$pair" ] || [ -n "$("$@" -o link 2>/dev/null | sed -n "s/^$pair: .*/yes/p")" ]
 }
 
-# netns_of ADDRESS DEVICE: sets `inside`, the words that run ip in the namespace at the other end of the device.
+# netns_of ADDRESS DEVICE: sets `inside`, the words that run ip in the namespace at the other end of the device, or
+# `why` there are none.
 netns_of() {
-  inside='' name='' nsid='' address=$1
+  inside='' name='' nsid='' pair='' why='' address=$1
   answer=$(ip -o link show dev "$2" 2>/dev/null)
   set -- ${answer%%"$newline"*}
+  index=${1:-} index=${index%:}
+  peer=${2:-} peer=${peer##*@if} peer=${peer%:}
+  case $index$peer in '' | *[!0-9]*) ;; *) [ -z "$details" ] || pair="$peer: [^ ]*@if$index" ;; esac
   while [ $# -gt 1 ] && [ -z "$name$nsid" ]; do
     case $1 in
       link-netns) name=$2 ;;
@@ -123,6 +128,7 @@ netns_of() {
       ;;
   esac
   inside=''
+  why='nsenter is not there'
   command -v nsenter >/dev/null 2>&1 || return 1
   case $nsid in '' | *[!0-9]*) ;;
     *)
@@ -132,17 +138,22 @@ netns_of() {
       done
       ;;
   esac
-  # One process of each namespace there is, 512 at most.
+  # One process of each namespace there is, 512 at most. Two that fit are two nodes on one machine: either may be it.
   set +f
   pids=$(ls -l /proc/[0-9]*/ns/net 2>/dev/null |
     sed -n 's|^.* /proc/\([0-9]*\)/ns/net -> net:\[\([0-9]*\)\]$|\2 \1|p' | sort -u -k1,1 | sed -n '1,512s/^.* //p')
   set -f
+  inside='' found=''
   for pid in $pids; do
+    holds "$address" nsenter "--net=/proc/$pid/ns/net" ip || continue
+    found="$found $pid"
     inside="nsenter --net=/proc/$pid/ns/net ip"
-    holds "$address" $inside && return 0
   done
-  inside=''
-  return 1
+  why='no network namespace that can be entered has it'
+  case $found in
+    '') return 1 ;;
+    ' '*' '*) why="more than one network namespace may be its own: those of processes$found" && return 1 ;;
+  esac
 }
 
 # container ADDRESS: the namespace of the container that has it, or why there is nothing to see.
@@ -163,10 +174,8 @@ container() {
   elif netns_of "$1" "$dev"; then
     mark container "$1" "$inside"
     namespace "container $1 " $inside
-  elif command -v nsenter >/dev/null 2>&1; then
-    mark absent "$1" "no network namespace that can be entered has it, though the route leads to $dev"
   else
-    mark absent "$1" 'nsenter is not there'
+    mark absent "$1" "$why (it is behind $dev)"
   fi
 }
 

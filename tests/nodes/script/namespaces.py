@@ -139,6 +139,7 @@ def node() -> Iterator[Node]:
         for line in _SET_UP.strip().splitlines():
             _run("ip", *line.format(**names).split())
         _nameless_pod(made)
+        _quiet(made)
         yield made
     finally:
         holder.kill()
@@ -147,14 +148,50 @@ def node() -> Iterator[Node]:
             subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
 
 
-def _nameless_pod(made: Node) -> None:
-    """A pod whose namespace only its process knows, as where the runtime mounts it elsewhere."""
-    pid = str(made.holder.pid)
+@contextmanager
+def elsewhere(ip: str, like: Node | None = None) -> Iterator[int]:
+    """A namespace of another node on this machine that has `ip` too; `like` makes the numbers of its veth the same."""
+    with subprocess.Popen(["unshare", "--net", "sleep", "300"], stdin=subprocess.DEVNULL) as holder:
+        try:
+            enter = ["nsenter", f"--net=/proc/{_settled(holder)}/ns/net", "ip"]
+            if like is not None:
+                outer = next(one for one in like.json("link") if one["ifname"] == "cali0000000000b")
+                far = f"peer name twin index {outer['ifindex']} netns {like.peer}"
+                _run(*enter, *f"link add eth0 index {outer['link_index']} type veth {far}".split())
+            _run(*enter, "addr", "add", f"{ip}/32", "dev", "eth0" if like else "lo")
+            yield holder.pid
+        finally:
+            holder.kill()
+
+
+def _quiet(made: Node) -> None:
+    """Wait until the kernel has found all carriers and no duplicates, so that two readings in a row are the same."""
+    for _ in range(1000):
+        found = {one["ifname"]: one for one in made.json("addr")}
+        ready = [
+            found[name]["operstate"] == "UP"
+            and any(a["scope"] == "link" and not a.get("tentative") for a in found[name]["addr_info"])
+            for name in ("eth0", "cali3683f65394b", "cali0000000000b")
+        ]
+        if all(ready) and "tentative" not in made.ip("addr"):
+            return
+        subprocess.run(["sleep", "0.01"], check=True)
+    raise AssertionError(f"the links of {made.name} did not come up")
+
+
+def _settled(holder: subprocess.Popen[bytes]) -> str:
+    """The pid of a process that `unshare` started, once it is in its own namespace."""
     own = Path("/proc/self/ns/net").readlink()
     for _ in range(500):
-        if Path(f"/proc/{pid}/ns/net").readlink() != own:
+        if Path(f"/proc/{holder.pid}/ns/net").readlink() != own:
             break
         subprocess.run(["sleep", "0.01"], check=True)
+    return str(holder.pid)
+
+
+def _nameless_pod(made: Node) -> None:
+    """A pod whose namespace only its process knows, as where the runtime mounts it elsewhere."""
+    pid = _settled(made.holder)
     made.ip("link", "add", "cali0000000000b", "type", "veth", "peer", "name", "eth0", "netns", pid)
     made.ip("link", "set", "cali0000000000b", "up")
     made.ip("route", "add", f"{NAMELESS_POD}/32", "dev", "cali0000000000b", "scope", "link")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from calitui.facts.node import NetworkNamespace, NodeFacts, Question, Route
-from tests.nodes.script.namespaces import NAMELESS_POD, NODE_IP, POD, POD6, REMOTE_POD, Node, node
+from tests.nodes.script.namespaces import NAMELESS_POD, NODE_IP, POD, POD6, REMOTE_POD, Node, elsewhere, node
 
 pytestmark = [
     pytest.mark.lab,
@@ -225,12 +225,29 @@ def test_the_image_of_calico_node_is_enough(real: Node, tmp_path: Path) -> None:
     assert _host(facts).complete == ALL
     assert len(facts.answers) == 7
     assert [one.ip for one in facts.containers] == [POD]  # `ip` itself enters a namespace that has a name
-    assert [(one.what, one.reason) for one in facts.missing] == [(f"container {NAMELESS_POD}", "nsenter is not there")]
+    assert [(one.what, one.reason) for one in facts.missing] == [
+        (f"container {NAMELESS_POD}", "nsenter is not there (it is behind cali0000000000b)")
+    ]
 
 
 def test_without_lsns_all_namespaces_are_looked_into(real: Node, tmp_path: Path) -> None:
     facts = real.facts([], [NAMELESS_POD], path=_directory(tmp_path, (*SCRUBBED, "nsenter")))
     assert [one.found_by for one in facts.containers] == [f"/proc/{real.holder.pid}/ns/net"]
+
+
+def test_the_same_address_elsewhere_on_the_machine_is_another_container(real: Node, tmp_path: Path) -> None:
+    path = _directory(tmp_path, (*SCRUBBED, "nsenter"))
+    with elsewhere(NAMELESS_POD):
+        facts = real.facts([], [NAMELESS_POD], path=path)
+        assert [one.found_by for one in facts.containers] == [f"/proc/{real.holder.pid}/ns/net"]
+    with elsewhere(NAMELESS_POD, like=real) as stranger:
+        facts = real.facts([], [NAMELESS_POD], path=path)
+        assert facts.containers == ()
+        (missing,) = facts.missing
+        assert missing.reason.startswith("more than one network namespace may be its own")
+        assert {str(stranger), str(real.holder.pid)} <= set(missing.reason.split())
+        by_number = real.facts([], [NAMELESS_POD])
+        assert [one.found_by for one in by_number.containers] == [f"/proc/{real.holder.pid}/ns/net"]
 
 
 def test_busyboxs_ip_is_read_as_far_as_it_tells(real: Node, tmp_path: Path) -> None:
