@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
@@ -88,6 +89,7 @@ def _target(merged: Any, name: str, entry: Mapping[str, Any], interactive: bool)
     settings = (cluster.value.get("cluster") if cluster else None) or {}
     if not settings.get("server"):
         raise ClusterError(f"The kubeconfig names no server for the context {clean(name)}")
+    _check_address(str(settings["server"]), name)
     config, persist = merged.config, merged.save_changes
     user = users.get(context.get("user"))
     login = (user.value.get("user") if user else None) or {}
@@ -104,6 +106,19 @@ def _target(merged: Any, name: str, entry: Mapping[str, Any], interactive: bool)
     loader.load_and_set(configuration)
     namespace = clean(str(context.get("namespace") or "default"))
     return Target(clean(name), clean(str(settings["server"])), namespace, _settled(configuration))
+
+
+def _check_address(server: str, context: str) -> None:
+    try:
+        parts = urlsplit(server)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ClusterError(
+            f"{clean(server)} is no address of a server (context {clean(context)})",
+            "The kubeconfig's server should look like https://api.example.org:6443",
+        )
 
 
 def _logged_in(login: Mapping[str, Any], credential: plugin.Credential) -> dict[str, Any]:

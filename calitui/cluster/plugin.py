@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def run(settings: Mapping[str, Any], cluster: Mapping[str, Any], directory: Path
             f"The login program {name} of the kubeconfig is not installed",
             hint or f"Install {name} or put it into PATH, then try the same with kubectl",
         )
+    interactive = interactive and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     mode = settings.get("interactiveMode")
     if mode == "Always" and not interactive:
         raise ClusterError(f"The login program {name} needs a terminal", "Log in with kubectl first, then start again")
