@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 import paramiko
 
-from calitui.errors import NodeError
+from calitui.errors import CalituiError, NodeError
 from calitui.facts.text import clean
 from calitui.nodes.ssh import hostkey
 from calitui.nodes.ssh.auth import Login
@@ -25,6 +25,8 @@ from calitui.nodes.ssh.target import Target
 
 KEEPALIVE = 15
 """Seconds between keepalives where ServerAliveInterval says nothing: firewalls forget silent connections."""
+FAILURES = (paramiko.SSHException, EOFError, OSError)
+"""How a connection fails in paramiko."""
 _NEVER = 3600.0
 """Seconds; paramiko's own limits are out of the way, ours end the step."""
 
@@ -137,20 +139,21 @@ def _stream(
     step = overall.step(limits.tcp, f"{target.address} did not answer {where} within {limits.tcp:.0f} s")
     transport = jump.transport
     try:
-        return in_background(
-            lambda: transport.open_channel(
-                "direct-tcpip", (target.host, target.port), ("127.0.0.1", 0), timeout=limits.tcp * 2
-            ),
-            step,
-            lambda channel: channel.close(),
-        )
+        with translated():
+            return in_background(
+                lambda: transport.open_channel(
+                    "direct-tcpip", (target.host, target.port), ("127.0.0.1", 0), timeout=limits.tcp * 2
+                ),
+                step,
+                lambda channel: channel.close(),
+            )
     except paramiko.ChannelException as error:
         if error.code == 1:
             what = f"{jump.target.address} does not let us through to {target.address}"
             raise NodeError(what, "AllowTcpForwarding must be on at the jump host") from None
         raise NodeError(f"{target.address} can't be reached {where}", "Is sshd running there?") from None
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        raise NodeError(f"{target.address} can't be reached {where}: {_said(error)}") from None
+    except FAILURES as error:
+        raise NodeError(f"{target.address} can't be reached {where}: {said(error)}") from None
 
 
 def _shake_hands(
@@ -160,7 +163,7 @@ def _shake_hands(
     hostkey.prefer(transport, hostkey.known(target))
     step = overall.step(limits.handshake, f"{target.address} is silent", "Something listens there, but it is not sshd")
     try:
-        with guarded(step, transport.close):
+        with guarded(step, transport.close), translated():
             transport.start_client(timeout=_NEVER)
     except StepTimeoutError:
         if transport.remote_version:
@@ -171,10 +174,10 @@ def _shake_hands(
         ) from None
     except paramiko.ssh_exception.IncompatiblePeer as error:
         raise NodeError(
-            f"{target.address}: its sshd shares no algorithms with us ({_said(error)})",
+            f"{target.address}: its sshd shares no algorithms with us ({said(error)})",
             "The node's sshd is too old (only SHA-1 or DSA) or locked down too far; use another --via",
         ) from None
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except FAILURES as error:
         raise _handshake_failure(transport, target, proxy, error) from None
 
 
@@ -182,13 +185,13 @@ def _handshake_failure(
     transport: paramiko.Transport, target: Target, proxy: ProxyProcess | None, error: Exception
 ) -> NodeError:
     if proxy is not None and not transport.remote_version:
-        said = proxy.said
+        words = proxy.said
         return NodeError(
-            f"ProxyCommand for {target.name} brought no SSH server" + (f": {said}" if said else ""),
+            f"ProxyCommand for {target.name} brought no SSH server" + (f": {words}" if words else ""),
             f"Try `ssh {target.name}`",
         )
     if transport.remote_version:
-        return NodeError(f"SSH handshake with {target.address} failed: {_said(error)}")
+        return NodeError(f"SSH handshake with {target.address} failed: {said(error)}")
     if "banner" in str(error) and "Invalid" in str(error):
         return NodeError(f"{target.address} does not speak SSH", "Check the port")
     return NodeError(
@@ -199,12 +202,26 @@ def _handshake_failure(
 
 def _log_in(transport: paramiko.Transport, target: Target, node: str, ways: Ways, overall: Deadline) -> None:
     step = overall.step(ways.limits.login, f"{target.login}: the login did not end within {ways.limits.login:.0f} s")
-    with guarded(step, transport.close):
-        try:
+    try:
+        with guarded(step, transport.close), translated():
             Login(transport, target, node, ways.keyring, ways.passwords, ways.asking, step).run()
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise NodeError(f"{target.login}: the login failed: {_said(error)}") from None
+    except FAILURES as error:
+        raise NodeError(f"{target.login}: the login failed: {said(error)}") from None
 
 
-def _said(error: BaseException) -> str:
-    return clean(str(error)) or type(error).__name__
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Let the block raise nothing but ours and `FAILURES`: a server that breaks the protocol can make paramiko raise
+    any exception there is.
+    """
+    try:
+        yield
+    except (CalituiError, *FAILURES):
+        raise
+    except Exception as error:  # noqa: BLE001 - paramiko hands on what its parsers raised
+        raise paramiko.SSHException(f"it sent something that makes no sense ({type(error).__name__})") from None
+
+
+def said(error: Exception) -> str:
+    """What one of `FAILURES` means in words."""
+    return "it closed the connection" if isinstance(error, EOFError) else clean(str(error))[:200] or "no reason given"

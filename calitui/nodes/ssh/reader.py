@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -21,8 +23,8 @@ from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
 from calitui.facts.text import clean
 from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
-from calitui.nodes.ssh.connect import Limits, Ways, silence_paramiko
-from calitui.nodes.ssh.deadline import Deadline
+from calitui.nodes.ssh.connect import Connection, Limits, Ways, silence_paramiko
+from calitui.nodes.ssh.deadline import Deadline, in_background
 from calitui.nodes.ssh.diagnose import Check, Description, check_login, describe
 from calitui.nodes.ssh.keys import Keyring
 from calitui.nodes.ssh.pool import WHOLE, Pool
@@ -30,6 +32,8 @@ from calitui.nodes.ssh.prompts import Asking, Prompts
 from calitui.nodes.ssh.resolve import Resolved, Resolver, SshOptions
 from calitui.nodes.ssh.run import Outcome, SessionRefusedError, run
 from calitui.nodes.ssh.sudo import refusal
+
+Result = TypeVar("Result")
 
 MOST_AT_ONCE = 32
 """Nodes that are read at the same time."""
@@ -76,7 +80,7 @@ class SshReader:
             Cancelled: `stop` was set.
         """
         try:
-            resolved = self._resolver.resolve(node)
+            resolved = self._resolve(node, stop)
         except NodeError as error:
             return _nothing(node.name, error)
         for warning in resolved.warnings:
@@ -127,9 +131,10 @@ class SshReader:
             Cancelled: `stop` was set.
         """
         try:
-            resolved = self._resolver.resolve(node)
-            lease = self._pool.get(resolved.target, node.name, progress, stop)
-            return check_login(node.name, lease.connection, self._limits, Deadline(WHOLE, stop))
+            resolved = self._resolve(node, stop)
+            around = Deadline(WHOLE, stop)
+            check = partial(check_login, node.name, limits=self._limits, around=around)
+            return self._connected(node.name, resolved, check, progress, stop)
         except Cancelled:
             raise
         except NodeError as error:
@@ -175,20 +180,38 @@ class SshReader:
         )
         return _explained(facts, outcome, refused)
 
+    def _resolve(self, node: Node, stop: threading.Event) -> Resolved:
+        """Resolve in a thread that can be left behind: `ssh -G` may ask name servers and run what Match exec says."""
+        return in_background(lambda: self._resolver.resolve(node), Deadline(WHOLE, stop))
+
     def _run(
         self, name: str, resolved: Resolved, words: list[str], progress: Callable[[str], None], stop: threading.Event
     ) -> Outcome:
-        lease = self._pool.get(resolved.target, name, progress, stop)
-        around = Deadline(WHOLE, stop)
-        progress("reading routes, links and neighbours")
         line, script = shlex.join(words), SCRIPT.encode()
+
+        def once(connection: Connection) -> Outcome:
+            progress("reading routes, links and neighbours")
+            return run(connection, line, script, self._limits, LARGEST_OUTPUT, Deadline(WHOLE, stop))
+
+        return self._connected(name, resolved, once, progress, stop)
+
+    def _connected(
+        self,
+        name: str,
+        resolved: Resolved,
+        action: Callable[[Connection], Result],
+        progress: Callable[[str], None],
+        stop: threading.Event,
+    ) -> Result:
+        """Do something with a connection to the node, a new one if the kept one turns out to be dead."""
+        lease = self._pool.get(resolved.target, name, progress, stop)
         if lease.kept:
-            # It may have died since: nothing was run then, and a second attempt can do no harm.
+            # Nothing was run on a connection that refuses, so a second attempt can do no harm.
             with contextlib.suppress(SessionRefusedError):
-                return run(lease.connection, line, script, self._limits, LARGEST_OUTPUT, around)
+                return action(lease.connection)
             self._pool.drop(lease.connection)
             lease = self._pool.get(resolved.target, name, progress, stop)
-        return run(lease.connection, line, script, self._limits, LARGEST_OUTPUT, around)
+        return action(lease.connection)
 
 
 def _explained(facts: NodeFacts, outcome: Outcome, refused: str) -> NodeFacts:

@@ -14,7 +14,7 @@ import paramiko
 
 from calitui.errors import NodeError
 from calitui.facts.text import clean
-from calitui.nodes.ssh.connect import Connection, Limits
+from calitui.nodes.ssh.connect import FAILURES, Connection, Limits, said, translated
 from calitui.nodes.ssh.deadline import POLL, Deadline, StepTimeoutError, guarded, in_background
 
 CHUNK = 1 << 18
@@ -61,7 +61,7 @@ def run(connection: Connection, command: str, stdin: bytes, limits: Limits, larg
     step = around.step(limits.script, "timed out")
     truncated, cut = False, ""
     try:
-        with guarded(step, connection.transport.close):
+        with guarded(step, connection.transport.close), translated():
             channel.settimeout(limits.script)
             _start(channel, command, connection)
             truncated = _exchange(channel, stdin, output, errors, largest)
@@ -71,8 +71,8 @@ def run(connection: Connection, command: str, stdin: bytes, limits: Limits, larg
                 step.check()
     except StepTimeoutError:
         cut = f"it was still running after {limits.script:.0f} s"
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        cut = f"the connection broke ({clean(str(error)) or type(error).__name__})"
+    except FAILURES as error:
+        cut = f"the connection broke ({said(error)})"
     finally:
         if connection.alive:
             channel.close()
@@ -93,17 +93,20 @@ def _open(connection: Connection, limits: Limits, around: Deadline) -> paramiko.
     address = connection.target.address
     step = around.step(limits.channel, f"{address} opened no session within {limits.channel:.0f} s")
     try:
-        return in_background(
-            lambda: connection.transport.open_session(timeout=limits.channel * 2), step, lambda channel: channel.close()
-        )
+        with translated():
+            return in_background(
+                lambda: connection.transport.open_session(timeout=limits.channel * 2),
+                step,
+                lambda channel: channel.close(),
+            )
     except StepTimeoutError as error:
         raise SessionRefusedError(error.what, error.hint) from None
     except paramiko.ChannelException:
         raise SessionRefusedError(
             f"{address} allows no more sessions on this connection", "Look at MaxSessions in its sshd_config"
         ) from None
-    except (paramiko.SSHException, EOFError, OSError):
-        raise SessionRefusedError(f"{address} closed the connection") from None
+    except FAILURES as error:
+        raise SessionRefusedError(f"{address} opens no session: {said(error)}") from None
 
 
 def _start(channel: paramiko.Channel, command: str, connection: Connection) -> None:
