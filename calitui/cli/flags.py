@@ -157,7 +157,7 @@ def write_options(command: click.Command, ctx: click.Context, formatter: click.H
     own: list[tuple[str, str]] = []
     common: list[tuple[str, str]] = []
     for parameter in command.get_params(ctx):
-        if record := parameter.get_help_record(ctx):
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
             (common if parameter.name in SHARED_NAMES else own).append(record)
     for title, records in (("Options", own), ("Cluster and nodes", common)):
         if records:

@@ -9,8 +9,17 @@ import click
 from calitui import tui
 from calitui.cli.flags import Flags
 from calitui.errors import UsageError
+from calitui.nodes.ssh.prompts import HostKeyQuestion
 from calitui.session import Session, open_demo, open_session
 from calitui.tui.prompts import TuiPrompts
+
+
+class AcceptingPrompts(TuiPrompts):
+    """Asks for everything but the first key of a host, which `--accept-new-host-keys` has accepted in advance."""
+
+    def confirm_host_key(self, question: HostKeyQuestion) -> bool:
+        """A host that has other keys is never new: a person decides."""
+        return not question.known_types or super().confirm_host_key(question)
 
 
 def show(flags: Flags) -> None:
@@ -20,8 +29,9 @@ def show(flags: Flags) -> None:
         CalituiError: there is no terminal, or config file, kubeconfig or snapshot can't be used.
     """
     _needs_a_terminal("calitui trace SRC DST and calitui pods print")
-    prompts = TuiPrompts()
-    _run(open_session(flags.options(), prompts), flags, prompts)
+    options = flags.options()
+    prompts = AcceptingPrompts() if options.accept_new_host_keys else TuiPrompts()
+    _run(open_session(options, prompts), flags, prompts)
 
 
 def show_demo(flags: Flags, name: str) -> None:
@@ -30,8 +40,9 @@ def show_demo(flags: Flags, name: str) -> None:
     Raises:
         CalituiError: there is no terminal, or no such demo.
     """
+    session = open_demo(name)
     _needs_a_terminal(f"calitui pods --from demo:{name} prints")
-    _run(open_demo(name), flags, None)
+    _run(session, flags, None)
 
 
 def _run(session: Session, flags: Flags, prompts: TuiPrompts | None) -> None:

@@ -136,8 +136,8 @@ def _hop(page: _Page, hop: Hop) -> None:
         page.verbatim("packet", headers_line(hop.packet), _INDENT)
     if hop.mtu is not None:
         page.verbatim("mtu", str(hop.mtu), _INDENT)
-    for line in hop.lines:
-        page.verbatim("evidence", line, _INDENT)
+    for number, line in enumerate(hop.lines):
+        page.verbatim("" if number else "evidence", line, _INDENT)
     if hop.check:
         page.verbatim("see it", hop.check, _INDENT)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,15 +50,31 @@ def test_what_needs_no_cluster_imports_no_client_and_no_screen(ipip: str, home: 
     assert done.stderr.decode().splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("which", ["bgp", "ipip"])
-def test_demos_replay_without_a_client(home: Path, which: str) -> None:
-    from calitui.session import demos
-
-    if which not in demos():
-        pytest.skip(f"no recorded cluster {which}: the lab writes it")
-    ends = (seed.BGP_SOURCE, seed.BGP_DESTINATION) if which == "bgp" else (seed.IPIP_SOURCE, seed.IPIP_DESTINATION)
-    ran = run("trace", *ends, "--from", f"demo:{which}", "-o", "json", home=home)
+def hops(home: Path, demo: str, *ends: str) -> list[dict[str, Any]]:
+    ran = run("trace", *ends, "--from", f"demo:{demo}", "-o", "json", home=home)
     assert ran.code == 0, ran.err
+    data = json.loads(ran.out)
+    assert data["verdict"] == "delivered"
+    assert [direction["disposition"] for direction in data["directions"]] == ["delivered", "delivered"]
+    found: list[dict[str, Any]] = data["directions"][0]["hops"]
+    return found
+
+
+def test_the_articles_ipip_example(home: Path) -> None:
+    found = hops(home, "ipip", seed.IPIP_SOURCE, seed.IPIP_DESTINATION)
+    assert len(found) == 10
+    assert found[1]["device"] == "cali3683f65394b"
+    assert found[2]["route"] == "192.168.210.128/26 via 10.173.32.26 dev tunl0 proto bird onlink"
+    assert found[3]["packet"][0] == {"protocol": "ipip", "src": "10.173.32.23", "dst": "10.173.32.26"}
+    assert found[8]["device"] == "cali5ce61eb6bc2"
+
+
+def test_the_articles_bgp_example(home: Path) -> None:
+    found = hops(home, "bgp", seed.BGP_SOURCE, seed.BGP_DESTINATION)
+    assert len(found) == 8
+    assert not any("tunnel" in hop["step"] for hop in found)
+    assert found[2]["route"] == "192.168.210.192/26 via 10.173.32.26 dev eth0 proto bird"
+    assert found[6]["device"] == "calif6874dae1d2"
 
 
 @pytest.mark.parametrize(

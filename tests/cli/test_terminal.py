@@ -124,6 +124,18 @@ def test_the_screens_open_and_leave(ipip: str, home: Path, typed: bytes) -> None
     assert "Traceback" not in shown
 
 
+def test_new_host_keys_can_be_accepted_for_the_screens_too() -> None:
+    """Nobody is attached, so a question that is asked is refused."""
+    from calitui.cli.screens import AcceptingPrompts
+    from calitui.nodes.ssh.prompts import HostKeyQuestion
+
+    def question(*known: str) -> HostKeyQuestion:
+        return HostKeyQuestion("n1", "n1", "10.0.0.1", "ssh-ed25519", "SHA256:x", "/known", known)
+
+    assert AcceptingPrompts().confirm_host_key(question())
+    assert not AcceptingPrompts().confirm_host_key(question("ssh-rsa"))
+
+
 def test_a_theme_that_there_is_not(ipip: str, home: Path) -> None:
     config = home / "config" / "calitui" / "config.toml"
     config.parent.mkdir(parents=True)
