@@ -52,6 +52,8 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True):
     ipip_address: str | None = None
     vxlan_address: str | None = None
     vxlan_mac: str | None = None
+    vxlan_address6: str | None = None
+    vxlan_mac6: str | None = None
     wireguard_address: str | None = None
     as_number: str | None = None
     route_reflector_cluster_id: str | None = None

@@ -14,11 +14,9 @@ from calitui.trace.path import (
     Evidence,
     Header,
     Hop,
+    NextHopChoice,
     Step,
 )
-
-IPIP_OVERHEAD = 20
-"""Bytes of the outer IPv4 header (RFC 2003)."""
 
 
 class Course:
@@ -33,6 +31,8 @@ class Course:
         self.packet = packet
         self.outer: tuple[Header, ...] = ()
         self.encapsulation = Encapsulation.NONE
+        self.overhead = 0
+        """Bytes that the outer headers take of a NIC's MTU."""
         self.underlay: str | None = None
         self.ended: Disposition | None = None
         self.blind = False
@@ -54,6 +54,7 @@ class Course:
         check: str | None = None,
         lines: tuple[str, ...] = (),
         disagreement: str | None = None,
+        next_hops: tuple[NextHopChoice, ...] = (),
         ends: Disposition | None = None,
     ) -> None:
         """Append a hop; the packet is as it is at this moment."""
@@ -72,6 +73,7 @@ class Course:
                 check=check,
                 lines=tuple(line for line in lines if line),
                 disagreement=disagreement,
+                next_hops=next_hops,
                 ends=ends,
             )
         )
@@ -103,25 +105,28 @@ class Course:
             check=decision.check,
             lines=decision.lines,
             disagreement=decision.disagreement,
+            next_hops=decision.choices if len(decision.choices) > 1 else (),
             ends=ends,
         )
 
     def limit(self, mtu: int | None) -> None:
         """Let a device's or route's `mtu` limit the path; None makes the path's unknown."""
-        self._limits.append(None if mtu is None else mtu - IPIP_OVERHEAD * len(self.outer))
+        self._limits.append(None if mtu is None else mtu - self.overhead)
 
     def has_visited(self, node: str) -> bool:
         """Whether an earlier hop is on that node."""
         return any(hop.node == node for hop in self._hops)
 
-    def wrap(self, header: Header, encapsulation: Encapsulation) -> None:
-        """Put an outer header on."""
+    def wrap(self, header: Header, encapsulation: Encapsulation, overhead: int) -> None:
+        """Put an outer header on; it takes `overhead` bytes."""
         self.outer = (header, *self.outer)
         self.encapsulation = encapsulation
+        self.overhead += overhead
 
     def unwrap(self) -> None:
-        """Take the outermost header off."""
-        self.outer = self.outer[1:]
+        """Take all outer headers off."""
+        self.outer = ()
+        self.overhead = 0
 
     def rewrite(self, *, src: str | None = None, dst: str | None = None) -> None:
         """Change an address of the user's header, as NAT does."""

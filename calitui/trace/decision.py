@@ -12,7 +12,7 @@ import msgspec
 
 from calitui.facts.node import LookupAnswer, Route
 from calitui.trace.fabric import Place
-from calitui.trace.path import Disposition, Evidence
+from calitui.trace.path import Disposition, Evidence, NextHopChoice
 
 # What iproute2 prints for the errno of a refused lookup (net/ipv4/fib_semantics.c fib_props, route.c), and which
 # outcome of our own lookup says the same.
@@ -38,7 +38,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is a route's type word, or `no-route`, `not-forwarded` (forwarding is off on the input device), `spoofed`
     (the reverse path filter refuses the source), `refused` (the kernel's words are in `reason`), or `not-read`.
-    `choices` are gateway and device of each equal-cost next hop. `prefix` is None where only the kernel was asked.
+    `choices` are the next hops of the route; the kernel's is marked. `prefix` is None where only the kernel was asked.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
     protocol: str = ""
     mtu: int | None = None
-    choices: tuple[tuple[str | None, str | None], ...] = ()
+    choices: tuple[NextHopChoice, ...] = ()
     reason: str | None = None
     disagreement: str | None = None
     lines: tuple[str, ...] = ()
@@ -67,15 +67,20 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return _DISPOSITIONS.get(self.kind, Disposition.DROPPED)
 
 
-def decide(place: Place, destination: str, source: str | None = None, input_device: str | None = None) -> Decision:
-    """The decision in `place` for a packet that came in on `input_device`, or is made there when that is None."""
+def decide(
+    place: Place, destination: str, source: str | None = None, input_device: str | None = None, *, mark: int = 0
+) -> Decision:
+    """The decision in `place` for a packet that came in on `input_device`, or is made there when that is None.
+
+    `mark` is the firewall mark on it; the kernel was asked about unmarked packets only.
+    """
     family = "6" if ":" in destination else ""
     question = _question(destination, source, input_device)
     check = command(place, question)
-    answer = place.answer(destination, source, input_device)
+    answer = place.answer(destination, source, input_device) if not mark else None
     from_tables = None
     if place.read("routes6" if family else "routes"):
-        from_tables = _from_tables(place, destination, source, input_device)
+        from_tables = _from_tables(place, destination, source, input_device, mark)
     if answer is None:
         if from_tables is None:
             reason = f"the routes of {place.label} were not read"
@@ -93,6 +98,10 @@ def decide(place: Place, destination: str, source: str | None = None, input_devi
             device=kernel_choice.device,
             source=from_kernel.source or from_tables.source,
             mtu=from_kernel.mtu or from_tables.mtu,
+            choices=tuple(
+                msgspec.structs.replace(choice, chosen=_same(kernel_choice, choice)) for choice in from_tables.choices
+            ),
+            reason=None if from_kernel.kind == "unicast" else from_tables.reason,
             evidence=Evidence.KERNEL,
             lines=lines,
             check=check,
@@ -119,8 +128,8 @@ def _question(destination: str, source: str | None, input_device: str | None) ->
     return shlex.join(words)
 
 
-def _from_tables(place: Place, destination: str, source: str | None, input_device: str | None) -> Decision:
-    match = place.fib.lookup(destination, source, input_device)
+def _from_tables(place: Place, destination: str, source: str | None, input_device: str | None, mark: int) -> Decision:
+    match = place.fib.lookup(destination, source, input_device, mark=mark)
     if match is None:
         return Decision(
             kind="no-route", evidence=Evidence.TABLE, reason=f"no table of {place.label} has a route for {destination}"
@@ -129,8 +138,10 @@ def _from_tables(place: Place, destination: str, source: str | None, input_devic
     if route is None:
         line = f"{place.label}: {match.rule.text}"
         return Decision(kind=match.kind, evidence=Evidence.TABLE, reason="a rule refuses the packet", lines=(line,))
-    choices = tuple((hop.gateway, hop.device) for hop in route.next_hops) or ((route.gateway, route.device),)
-    gateway, device = choices[0]
+    usable = [hop for hop in route.next_hops if "dead" not in hop.flags]
+    choices = tuple(NextHopChoice(gateway=hop.gateway, device=hop.device, weight=hop.weight) for hop in usable)
+    choices = choices or (NextHopChoice(gateway=route.gateway, device=route.device),)
+    gateway, device = choices[0].gateway, choices[0].device
     kind, reason = route.kind, None
     forwarding = f"ipv{6 if ':' in destination else 4}/conf/{input_device}/forwarding"
     lines = [f"{place.label}: {route.text}"]
@@ -191,7 +202,11 @@ def _agree(kernel: Decision, tables: Decision) -> bool:
         return any(tables.kind in same for _, kind, same in _REFUSALS if kind == kernel.kind)
     if kernel.kind != tables.kind:
         return False
-    return kernel.kind == "local" or (kernel.gateway, kernel.device) in tables.choices
+    return kernel.kind == "local" or any(_same(kernel, choice) for choice in tables.choices)
+
+
+def _same(decision: Decision, choice: NextHopChoice) -> bool:
+    return (decision.gateway, decision.device) == (choice.gateway, choice.device)
 
 
 def _outcome(decision: Decision) -> str:

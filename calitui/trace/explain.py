@@ -7,6 +7,7 @@ Reasons for an end or for missing evidence stand with the code that finds them.
 from __future__ import annotations
 
 from calitui.facts.cluster import IPPool
+from calitui.trace.path import Encapsulation
 
 
 def container_out(gateway: str | None, device: str) -> str:
@@ -35,13 +36,26 @@ def host_out(node: str, source: str | None) -> str:
 
 
 def route_towards_node(
-    destination: str, prefix: str | None, owner: str | None, gateway: str | None, device: str | None, protocol: str
+    destination: str,
+    prefix: str | None,
+    owner: str | None,
+    gateway: str | None,
+    device: str | None,
+    protocol: str,
+    subnets: str = "",
 ) -> str:
-    """The sending node's decision."""
+    """The sending node's decision; `subnets` says why a CrossSubnet pool tunnels here or doesn't."""
     origin = {"bird": ", learnt over BGP by BIRD", "80": ", programmed by Felix"}.get(protocol, "")
     matched = f"the longest prefix is {prefix}{origin}" if prefix else "the kernel was asked"
     hop = f"the next hop is {gateway}" + (f", which is {owner}," if owner else "") if gateway else "it is on the link"
-    return f"The node looks up {destination}: {matched}. {hop[0].upper()}{hop[1:]} through {device}."
+    said = f"The node looks up {destination}: {matched}. {hop[0].upper()}{hop[1:]} through {device}."
+    return f"{said} {subnets}" if subnets else said
+
+
+def cross_subnet(pool: IPPool, mode: str, here: str, there: str, same: bool) -> str:
+    """Why a CrossSubnet pool goes direct or through a tunnel; `here` and `there` are addresses with masks."""
+    relation = "share a subnet, so packets go direct" if same else "are in different subnets, so packets are tunnelled"
+    return f"The pool {pool.cidr} says {mode} CrossSubnet: {here} and {there} {relation}."
 
 
 def route_to_pod(destination: str, device: str | None) -> str:
@@ -74,12 +88,26 @@ def route_refused(destination: str, prefix: str | None, kind: str) -> str:
     return endings.get(kind, f"{at}: the packet goes no further.")
 
 
-def tunnel_out(pool: IPPool | None, device: str, src: str | None, dst: str | None) -> str:
+_WRAPPED = {
+    Encapsulation.IPIP: "a second IP header around the packet, {src} > {dst}, protocol 4",
+    Encapsulation.VXLAN: "an Ethernet, a VXLAN, a UDP and an IP header around the packet, {src} > {dst}",
+    Encapsulation.WIREGUARD: "the packet, encrypted, into a UDP packet {src} > {dst}",
+}
+
+
+def tunnel_out(kind: Encapsulation, pool: IPPool | None, device: str, src: str | None, dst: str | None) -> str:
     """The outer header is put on."""
-    says = f"The pool {pool.cidr} says IPIP {pool.ipip_mode}, and the" if pool else "The"
+    mode = {Encapsulation.IPIP: "IPIP {}", Encapsulation.VXLAN: "VXLAN {}"}.get(kind)
+    says = ""
+    if pool is not None and mode is not None:
+        chosen = pool.ipip_mode if kind is Encapsulation.IPIP else pool.vxlan_mode
+        says = f"The pool {pool.cidr} says {mode.format(chosen)}. "
+    around = _WRAPPED.get(kind, "another header around the packet, {src} > {dst}").format(
+        src=src or "?", dst=dst or "?"
+    )
     return (
-        f"{says} block's route points at {device}: the kernel puts a second IP header around the packet, "
-        f"{src or '?'} > {dst or '?'}, protocol 4. The network between the nodes sees only that one."
+        f"{says}The route points at {device}: the kernel puts {around}. "
+        "The network between the nodes sees only that one."
     )
 
 
@@ -99,17 +127,21 @@ def snat(source: str, address: str | None, pool: IPPool) -> str:
     )
 
 
-def nic_in(node: str, device: str, address: str, encapsulated: bool) -> str:
-    """Into the other node."""
+def nic_in(node: str, device: str | None, address: str | None, encapsulated: bool) -> str:
+    """Into the other node; `address` is what the packet was handed to, None behind a router."""
     what = "The outer packet" if encapsulated else "The packet"
-    return f"{what} arrives at {node}: its {device} holds {address}."
+    by = f"its {device or 'NIC'} holds {address}" if address else f"its way back leads through {device or 'a NIC'}"
+    return f"{what} arrives at {node}: {by}."
 
 
-def tunnel_in(device: str) -> str:
+def tunnel_in(kind: Encapsulation, device: str | None) -> str:
     """The outer header is taken off."""
-    return (
-        f"The packet says protocol 4, so {device} takes the outer header off. The pod's packet is back as it was sent."
-    )
+    says = {
+        Encapsulation.IPIP: "The packet says protocol 4",
+        Encapsulation.VXLAN: "The packet comes to VXLAN's UDP port",
+        Encapsulation.WIREGUARD: "The packet comes to WireGuard's UDP port",
+    }.get(kind, "The packet is addressed to the tunnel")
+    return f"{says}, so {device or 'the tunnel'} unwraps it. The pod's packet is back as it was sent."
 
 
 def un_snat(address: str, pod_ip: str) -> str:

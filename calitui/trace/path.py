@@ -102,7 +102,8 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     `packet` lists headers, outermost first. `mtu` is the device's (or the route's) in bytes. `explanation` tells a
     person what happens here in plain words, `check` is the command she would type to see it. `lines` is the evidence
     verbatim, each with where it was read. `disagreement` is set when the kernel's answer and the lookup in the tables
-    differ. `next_hops` lists the choices where a route has several. `ends` is the disposition when the direction ends here.
+    differ. `next_hops` lists the choices where a route has several. `ends` is the disposition when the direction ends
+    here.
     """
 
     number: int

@@ -8,6 +8,7 @@ from calitui.facts.cluster import Cluster
 from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
 from calitui.trace.fabric import Fabric
+from calitui.trace.notes import notes
 from calitui.trace.path import Direction, Disposition, Endpoint, Policies, Trace, Verdict
 from calitui.trace.walk import walk
 
@@ -30,6 +31,7 @@ def trace(cluster: Cluster, nodes: Iterable[NodeFacts], source: Endpoint, destin
         directions=directions,
         policies=_policies(cluster, source, destination),
         unread=_unread(cluster, facts, involved),
+        notes=notes(fabric, source, destination),
     )
 
 

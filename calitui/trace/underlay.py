@@ -2,93 +2,85 @@
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
 
 from calitui.facts.node import Link
 from calitui.trace import explain
 from calitui.trace.course import Course
 from calitui.trace.decision import Decision, command, decide
+from calitui.trace.encapsulation import Wrapping, encapsulation_of
 from calitui.trace.fabric import Fabric, Place
 from calitui.trace.nat import masquerading_pool
 from calitui.trace.path import Disposition, Encapsulation, Evidence, Header, Step
 
-_IPIP_DEVICE = "tunl0"
-_OTHER_TUNNELS = {"vxlan": "VXLAN", "wireguard": "WireGuard", "ip6tnl": "IPv6 tunnel", "gre": "GRE", "sit": "SIT"}
 
+def cross(
+    course: Course,
+    fabric: Fabric,
+    place: Place,
+    decision: Decision,
+    wrapped: Wrapping | None,
+    target: str,
+    owner: str,
+) -> str | None:
+    """Add the hops from the route decision in `place` to the way in at `owner`.
 
-def tunnel_kind(place: Place, device: str | None) -> str | None:
-    """`ipip`, another tunnel's name, or None for a device that puts no header on."""
-    link = place.link(device)
-    kind = link.kind if link else ""
-    if kind == "ipip" or (not kind and device == _IPIP_DEVICE):
-        return "ipip"
-    if not kind and device:
-        kind = {"vxlan.calico": "vxlan", "wireguard.cali": "wireguard"}.get(device, "")
-    return _OTHER_TUNNELS.get(kind)
-
-
-def next_node(fabric: Fabric, place: Place, decision: Decision, destination: str) -> tuple[str, str | None]:
-    """The address that the packet is handed to, outer or not, and the node that holds it (None: no node does)."""
-    link = place.link(decision.device)
-    target = decision.gateway or destination
-    if link is not None and link.tunnel_remote is not None:
-        target = link.tunnel_remote
-    return target, fabric.node_holding(target)
-
-
-def cross(course: Course, fabric: Fabric, place: Place, decision: Decision, target: str, owner: str) -> str | None:
-    """Add the hops from the route decision in `place` to the way in at `owner`, the node that holds `target`.
-
-    Returns the device the packet comes in by there, or None when the direction ended or could not be followed.
+    `target` is the next hop or, for a `wrapped` packet, the outer destination; `owner` holds it or, behind a router,
+    is the node that it leads to. Returns the device the packet comes in by there, or None when the direction ended or
+    could not be followed.
     """
-    link = place.link(decision.device)
-    encapsulated = tunnel_kind(place, decision.device) is not None
     out = decision
-    if encapsulated:
-        outer = decide(place, target)
-        _tunnel_out(course, fabric, place, decision, link, outer, target)
+    if wrapped is not None:
+        out = decide(place, target, mark=wrapped.mark)
+        _tunnel_out(course, fabric, place, decision, wrapped, out, target)
         if course.ended:
             return None
-        out = outer
-    if not _nic_out(course, fabric, place, out, target, encapsulated):
+    if not _nic_out(course, fabric, place, out, target, encapsulated=wrapped is not None):
         return None
-    return _arrive(course, fabric, owner, target, encapsulated)
+    return _arrive(course, fabric, owner, target, wrapped)
 
 
 def _tunnel_out(
-    course: Course, fabric: Fabric, place: Place, decision: Decision, link: Link | None, outer: Decision, target: str
+    course: Course,
+    fabric: Fabric,
+    place: Place,
+    decision: Decision,
+    wrapped: Wrapping,
+    outer: Decision,
+    target: str,
 ) -> None:
     device = decision.device or "?"
+    link = place.link(device)
     course.limit(link.mtu if link else None)
-    source = (link.tunnel_local if link else None) or outer.source
+    source = wrapped.source or outer.source
     pool = fabric.pool_of(course.packet.dst)
-    course.wrap(Header("ipip", source or "?", target), Encapsulation.IPIP)
-    ends, reason = None, None
+    course.wrap(Header(wrapped.protocol, source or "?", target, wrapped.detail), wrapped.kind, wrapped.overhead)
+    ends, reason = None, wrapped.reason
     if link is None and place.read("links"):
         ends, reason = Disposition.DROPPED, f"{place.node} has no device {device}"
     elif link is not None and "UP" not in link.flags:
         ends, reason = Disposition.DROPPED, f"{device} is down"
     elif outer.kind == "unicast" and outer.device == decision.device:
         ends, reason = Disposition.LOOP, f"the outer packet to {target} is routed into {device} again"
-    elif pool is None and fabric.missing("IPPools") is not None:
+    elif reason is None and pool is None and fabric.missing("IPPools") is not None:
         reason = "the pool's mode was not read; the device says what happens"
     course.add(
         Step.TUNNEL_OUT,
         place.node,
         device=device,
         route=decision.route,
-        evidence=decision.evidence,
+        evidence=wrapped.evidence or decision.evidence,
         reason=reason,
         mtu=link.mtu if link else None,
-        explanation=explain.tunnel_out(pool, device, source, target),
+        explanation=explain.tunnel_out(wrapped.kind, pool, device, source, target),
         check=command(place, f"ip -d link show {shlex.quote(device)}"),
-        lines=(*decision.lines, *place.evidence(link)),
+        lines=(*decision.lines, *wrapped.lines, *place.evidence(link)),
+        disagreement=wrapped.disagreement,
         ends=ends,
     )
 
 
-def _nic_out(course: Course, fabric: Fabric, place: Place, out: Decision, target: str, encapsulated: bool) -> bool:
+def _nic_out(course: Course, fabric: Fabric, place: Place, out: Decision, target: str, *, encapsulated: bool) -> bool:
     if not out.goes_on or out.kind == "local":
         _outer_refused(course, place, out, target)
         return False
@@ -105,25 +97,29 @@ def _nic_out(course: Course, fabric: Fabric, place: Place, out: Decision, target
     elif link is not None and not link.is_up:
         ends, reason = Disposition.DROPPED, f"{out.device} is down ({link.state})"
     elif neighbour is not None and neighbour.state == "FAILED":
-        ends, reason = Disposition.NO_NEIGHBOUR, f"{next_hop} did not answer ARP on {out.device}"
+        asked = "NDP" if ":" in next_hop else "ARP"
+        ends, reason = Disposition.NO_NEIGHBOUR, f"{next_hop} did not answer {asked} on {out.device}"
     elif connected.kind == "unicast" and connected.device == out.device and connected.gateway is None:
         course.underlay = connected.prefix
+    elif connected.gateway is not None:
+        course.underlay = f"through {connected.gateway}"
     _masquerade(course, fabric, out, link)
     course.limit(link.mtu if link else None)
-    lines = connected.lines if connected.device == out.device else out.lines
+    same_device = connected.device == out.device
     seen = (f"{place.label}: {neighbour.text}",) if neighbour and neighbour.text else ()
     course.add(
         Step.NIC_OUT,
         place.node,
         device=out.device,
-        route=connected.route if connected.device == out.device else out.route,
+        route=connected.route if same_device else out.route,
         evidence=out.evidence,
         reason=reason,
         mtu=link.mtu if link else None,
         explanation=_nic_out_words(course, fabric, out, next_hop, neighbour.mac if neighbour else None, encapsulated),
         check=connected.check,
-        lines=(*lines, *place.evidence(link), *seen),
+        lines=(*(connected.lines if same_device else out.lines), *place.evidence(link), *seen),
         disagreement=connected.disagreement,
+        next_hops=out.choices if encapsulated and len(out.choices) > 1 else (),
         ends=ends,
     )
     return course.ended is None
@@ -150,15 +146,13 @@ def _nic_out_words(
 def _masquerade(course: Course, fabric: Fabric, out: Decision, link: Link | None) -> None:
     if course.outer or masquerading_pool(fabric, course) is None:
         return
-    wanted = ipaddress.ip_address(course.packet.src).version
+    six = ":" in course.packet.src
     addresses = link.addresses if link else ()
-    chosen = next(
-        (a.ip for a in addresses if a.scope == "global" and ipaddress.ip_address(a.ip).version == wanted), None
-    )
+    chosen = next((a.ip for a in addresses if a.scope == "global" and (":" in a.ip) is six), None)
     course.rewrite(src=chosen or out.source)
 
 
-def _arrive(course: Course, fabric: Fabric, owner: str, target: str, encapsulated: bool) -> str | None:
+def _arrive(course: Course, fabric: Fabric, owner: str, target: str, wrapped: Wrapping | None) -> str | None:
     there = fabric.place(owner)
     if there is None:
         course.blind = True
@@ -172,11 +166,17 @@ def _arrive(course: Course, fabric: Fabric, owner: str, target: str, encapsulate
         return None
     link = there.link_holding(target)
     device = link.name if link else None
-    if link is not None and "LOOPBACK" in link.flags:
-        back = decide(there, (course.outer[0] if encapsulated else course.packet).src)
-        device, link = back.device, there.link(back.device)
+    router = fabric.node_holding(target) is None and link is None
     ends, reason = None, None
-    if device is None and there.read("addresses"):
+    if router or (link is not None and "LOOPBACK" in link.flags):
+        back = decide(there, (course.outer[0] if course.outer else course.packet).src)
+        device, link = back.device, there.link(back.device)
+        if wrapped is None and encapsulation_of(there, device) is not None:
+            device, link = None, None
+    if router:
+        course.blind = True
+        reason = f"{target} is no node of this cluster: that it hands the packet to {owner} was not read"
+    elif device is None and there.read("addresses"):
         ends, reason = Disposition.WRONG_NODE, f"no device of {owner} holds {target}"
     elif link is not None and not link.is_up:
         ends, reason = Disposition.DROPPED, f"{device} is down ({link.state})"
@@ -184,43 +184,62 @@ def _arrive(course: Course, fabric: Fabric, owner: str, target: str, encapsulate
         course.blind = True
         reason = f"the addresses of {owner} were not read"
     course.limit(link.mtu if link else None)
+    read = Evidence.TABLE if there.read("addresses") else Evidence.NOT_READ
     course.add(
         Step.NIC_IN,
         owner,
         device=device,
-        evidence=Evidence.TABLE if there.read("addresses") else Evidence.NOT_READ,
+        evidence=Evidence.INFERRED if router else read,
         reason=reason,
         mtu=link.mtu if link else None,
-        explanation=explain.nic_in(owner, device or "NIC", target, encapsulated),
+        explanation=explain.nic_in(owner, device, None if router else target, wrapped is not None),
         check=command(there, f"ip addr show {shlex.quote(device)}" if device else "ip addr"),
         lines=there.evidence(link),
         ends=ends,
     )
-    if course.ended or not encapsulated:
+    if course.ended or wrapped is None:
         return None if course.ended else device
-    return _tunnel_in(course, there)
+    return _tunnel_in(course, there, wrapped.kind)
 
 
-def _tunnel_in(course: Course, there: Place) -> str | None:
-    link = next((link for link in there.namespace.links if tunnel_kind(there, link.name) == "ipip"), None)
-    device = link.name if link else _IPIP_DEVICE
+def _tunnel_in(course: Course, there: Place, kind: Encapsulation) -> str | None:
+    link = _receiving_device(course, there, kind)
+    name = link.name if link else None
     ends, reason = None, None
     if link is None and there.read("links"):
-        ends, reason = Disposition.DROPPED, f"{there.node} has no {device}: nothing takes the outer header off"
+        ends = Disposition.DROPPED
+        reason = f"{there.node} has no {kind.value} device for this packet: nothing takes the outer header off"
     elif link is not None and "UP" not in link.flags:
-        ends, reason = Disposition.DROPPED, f"{device} is down: nothing takes the outer header off"
+        ends, reason = Disposition.DROPPED, f"{name} is down: nothing takes the outer header off"
+    elif link is None:
+        course.blind = True
+        reason = f"the links of {there.node} were not read"
     course.unwrap()
     course.limit(link.mtu if link else None)
     course.add(
         Step.TUNNEL_IN,
         there.node,
-        device=device,
+        device=name,
         evidence=Evidence.TABLE if link or ends else Evidence.NOT_READ,
         reason=reason,
         mtu=link.mtu if link else None,
-        explanation=explain.tunnel_in(device),
-        check=command(there, f"ip -d link show {shlex.quote(device)}"),
+        explanation=explain.tunnel_in(kind, name),
+        check=command(there, f"ip -d link show {shlex.quote(name)}" if name else "ip -d link"),
         lines=there.evidence(link),
         ends=ends,
     )
-    return None if course.ended else device
+    return None if course.ended else name
+
+
+def _receiving_device(course: Course, there: Place, kind: Encapsulation) -> Link | None:
+    """The device that takes the outer header off: of the kind, and for VXLAN with the sender's VNI where both tell."""
+    detail = course.outer[0].detail or ""
+    for link in there.namespace.links:
+        if encapsulation_of(there, link.name) is not kind:
+            continue
+        six = ":" in course.outer[0].dst
+        if link.tunnel_local is not None and (":" in link.tunnel_local) is not six:
+            continue
+        if link.vni is None or detail.endswith((f"VNI {link.vni}", "VNI ?")):
+            return link
+    return None

@@ -6,13 +6,16 @@ leaves a `not-read` hop; what the destination would do is then still shown, but 
 
 from __future__ import annotations
 
+import ipaddress
+
 from calitui.trace import explain
 from calitui.trace.course import Course
 from calitui.trace.decision import Decision, decide
+from calitui.trace.encapsulation import UNFOLLOWED, Wrapping, wrapping
 from calitui.trace.fabric import Fabric, Place
 from calitui.trace.path import Disposition, Endpoint, Evidence, Header, Step
 from calitui.trace.pod_side import enter_container, leave_container
-from calitui.trace.underlay import cross, next_node, tunnel_kind
+from calitui.trace.underlay import cross
 
 _MOST_NODES = 8
 """A packet that visits more nodes than this is going round."""
@@ -92,27 +95,83 @@ def _through_node(course: Course, fabric: Fabric, node: str, input_device: str |
 
 def _onwards(course: Course, fabric: Fabric, place: Place, decision: Decision) -> tuple[str | None, str | None]:
     destination = course.packet.dst
-    target, owner = next_node(fabric, place, decision, destination)
-    kind = tunnel_kind(place, decision.device)
+    wrapped = wrapping(fabric, place, decision, destination)
+    target = wrapped.target if wrapped is not None else decision.gateway or destination
+    owner = _owner(course, fabric, target)
     explanation = explain.route_towards_node(
-        destination, decision.prefix, owner, decision.gateway, decision.device or "?", decision.protocol
+        destination,
+        decision.prefix,
+        owner,
+        decision.gateway,
+        decision.device or "?",
+        decision.protocol,
+        _cross_subnet(fabric, place.node, owner, destination),
     )
-    ends, reason = _detour(course, fabric, place, decision, target, owner)
-    if ends is None and kind not in (None, "ipip"):
-        ends, reason = Disposition.UNKNOWN, f"{decision.device} is a {kind} device: this path is not followed further"
+    ends, reason = _wrap_fault(place, decision, wrapped)
+    if ends is None:
+        ends, reason = _detour(course, place, decision, target or "?", owner, wrapped=wrapped is not None)
     course.add_decision(Step.ROUTE, place.node, decision, explanation, ends=ends, reason=reason)
-    if ends is not None or owner is None:
+    if ends is not None or target is None:
         return None, None
-    input_device = cross(course, fabric, place, decision, target, owner)
-    if course.ended is None and input_device is None and fabric.place(owner) is None:
+    towards = owner or course.destination.node
+    if towards is None:
         return None, None
-    return owner, input_device
+    input_device = cross(course, fabric, place, decision, wrapped, target, towards)
+    if course.ended is None and input_device is None and fabric.place(towards) is None:
+        return None, None
+    return towards, input_device
+
+
+def _cross_subnet(fabric: Fabric, node: str, owner: str | None, destination: str) -> str:
+    """The pool's reason to tunnel or not, by the masks that Calico's annotations give the nodes' addresses."""
+    pool = fabric.pool_of(destination)
+    here, there = fabric.node(node), fabric.node(owner) if owner else None
+    if pool is None or here is None or there is None or "CrossSubnet" not in (pool.ipip_mode, pool.vxlan_mode):
+        return ""
+    six = ":" in destination
+    addresses = [one.bgp_address6 if six else one.bgp_address for one in (here, there)]
+    if addresses[0] is None or addresses[1] is None:
+        return ""
+    try:
+        same = ipaddress.ip_interface(addresses[1]).ip in ipaddress.ip_interface(addresses[0]).network
+    except ValueError:
+        return ""
+    mode = "IPIP" if pool.ipip_mode == "CrossSubnet" else "VXLAN"
+    return explain.cross_subnet(pool, mode, addresses[0], addresses[1], same)
+
+
+def _owner(course: Course, fabric: Fabric, target: str | None) -> str | None:
+    """The node that holds the next hop; a link-local one is looked for on the destination's node only."""
+    if target is None:
+        return None
+    home = course.destination.node
+    if target.lower().startswith("fe80:") and home is not None:
+        place = fabric.place(home)
+        return home if place is not None and place.link_holding(target) is not None else None
+    return fabric.node_holding(target)
+
+
+def _wrap_fault(place: Place, decision: Decision, wrapped: Wrapping | None) -> tuple[Disposition | None, str | None]:
+    """Whether the tunnel can't tell where to send the packet."""
+    if wrapped is not None:
+        if wrapped.fault is not None:
+            return wrapped.fault, wrapped.reason
+        return (None, None) if wrapped.target else (Disposition.UNKNOWN, wrapped.reason)
+    link = place.link(decision.device)
+    if link is not None and link.kind in UNFOLLOWED:
+        kind = UNFOLLOWED[link.kind]
+        return Disposition.UNKNOWN, f"{decision.device} is a {kind}: where it leads was not read"
+    return None, None
 
 
 def _detour(
-    course: Course, fabric: Fabric, place: Place, decision: Decision, target: str, owner: str | None
+    course: Course, place: Place, decision: Decision, target: str, owner: str | None, *, wrapped: bool
 ) -> tuple[Disposition | None, str | None]:
-    """Whether the next hop leads away from the destination's node."""
+    """Whether the next hop leads away from the destination's node.
+
+    A plain packet may go through a router of the underlay, which can't be read: the direction is unknown then, and what
+    the destination's node does is still shown. An outer packet to an address that is no node's is not followed.
+    """
     home = course.destination.node
     if owner == home and place.node != home:
         return None, None
@@ -130,10 +189,8 @@ def _detour(
                 f"only the default route matches {course.packet.dst}: {target} is no node of this cluster, and what it "
                 "does with pod addresses can't be read",
             )
-        return (
-            Disposition.UNKNOWN,
-            f"the next hop {target} is no node of this cluster: what it does with pod addresses can't be read",
-        )
+        reason = f"the next hop {target} is no node of this cluster: what it does with the packet can't be read"
+        return Disposition.UNKNOWN if wrapped else None, reason
     if course.has_visited(owner) and owner != place.node:
         return Disposition.LOOP, f"the packet goes back to {owner}, where it came from"
     return Disposition.WRONG_NODE, f"{target} is {owner}, but {course.packet.dst} is on {home}"

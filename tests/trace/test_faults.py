@@ -46,7 +46,7 @@ FAULTS = [
           Step.ROUTE, A, Disposition.NO_ROUTE, "No route matches"),
     Fault("only the default route", "bgp", seed.node("bgp", A, without=[BGP_FORWARD]),
           Step.ROUTE, A, Disposition.UNKNOWN, "only the default route"),
-    Fault("next hop is no node", "bgp", swap("bgp", A, BGP_FORWARD, "192.168.210.192/26 via 10.173.32.99 dev eth0 proto bird"),
+    Fault("outer next hop is no node", "ipip", swap("ipip", A, FORWARD, FORWARD.replace("32.26", "32.99")),
           Step.ROUTE, A, Disposition.UNKNOWN, "10.173.32.99 is no node"),
     Fault("next hop is another node", "ipip", swap("ipip", A, FORWARD, FORWARD.replace("32.26", "32.25")),
           Step.ROUTE, A, Disposition.WRONG_NODE, "k8s-calico4"),
@@ -168,3 +168,20 @@ def test_a_pod_that_the_routes_place_on_another_node_is_reported_there() -> None
     found = seed.run("ipip", cluster_facts=msgspec.structs.replace(cluster, pods=moved))
     assert found.forward.disposition is Disposition.WRONG_NODE
     assert found.forward.hops[-1].step is Step.ROUTE
+
+
+def test_behind_a_router_the_path_is_unknown_and_the_destinations_view_is_shown() -> None:
+    routed = swap("bgp", A, BGP_FORWARD, "192.168.210.192/26 via 10.173.32.99 dev eth0 proto bird")
+    found = seed.run("bgp", routed)
+    assert found.forward.disposition is Disposition.UNKNOWN
+    assert "10.173.32.99 is no node" in (found.forward.hops[2].reason or "")
+    arrival = next(hop for hop in found.forward.hops if hop.step is Step.NIC_IN)
+    assert (arrival.node, arrival.device, arrival.evidence) == (B, "eth0", Evidence.INFERRED)
+    assert found.forward.hops[-1].step is Step.CONTAINER_IN
+    assert found.verdict is Verdict.UNKNOWN
+
+
+def test_behind_a_router_a_blackhole_on_the_destination_is_still_known() -> None:
+    routed = swap("bgp", A, BGP_FORWARD, "192.168.210.192/26 via 10.173.32.99 dev eth0 proto bird")
+    lost = seed.node("bgp", B, without=["192.168.210.194 dev calif6874dae1d2 scope link"])
+    assert seed.run("bgp", routed, lost).forward.disposition is Disposition.BLACKHOLE
