@@ -112,8 +112,10 @@ def connect(
     try:
         stream = proxy.socket if proxy else _stream(target, jump, limits, overall)
         transport = paramiko.Transport(stream)
+        entries = hostkey.known(target)
+        hostkey.prefer(transport, entries)
         _shake_hands(transport, target, proxy, limits, overall)
-        hostkey.verify(transport.get_remote_server_key(), target, node, ways.asking, overall, progress)
+        hostkey.verify(transport.get_remote_server_key(), entries, target, node, ways.asking, overall, progress)
         _log_in(transport, target, node, ways, overall)
     except BaseException:
         if transport is not None:
@@ -160,7 +162,6 @@ def _shake_hands(
     transport: paramiko.Transport, target: Target, proxy: ProxyProcess | None, limits: Limits, overall: Deadline
 ) -> None:
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = _NEVER
-    hostkey.prefer(transport, hostkey.known(target))
     step = overall.step(limits.handshake, f"{target.address} is silent", "Something listens there, but it is not sshd")
     try:
         with guarded(step, transport.close), translated():

@@ -39,26 +39,27 @@ def prefer(transport: paramiko.Transport, entries: HostEntries) -> None:
 
 def verify(
     key: paramiko.PKey,
+    entries: HostEntries,
     target: Target,
     node: str,
     asking: Asking,
     deadline: Deadline,
     progress: Callable[[str], None],
 ) -> None:
-    """Return if `key` is the key of `target`; it may have been accepted by a person just now.
+    """Return if `key` is the key of `target`, of which `entries` are known; a person may have accepted it just now.
 
     Raises:
         NodeError: it is changed, revoked, or unknown and not accepted.
     """
     blob, kind = key.asbytes(), key.get_name()
     _refuse_if_revoked_by_list(key, target)
-    if _judge(target, kind, blob) is State.KNOWN:
+    if _judge(entries, target, kind, blob) is State.KNOWN:
         return
     with asking.turn(deadline) as prompts:
         # Whoever was asked before us may have been asked about the same key.
-        if _judge(target, kind, blob) is State.KNOWN:
-            return
         entries = known(target)
+        if _judge(entries, target, kind, blob) is State.KNOWN:
+            return
         types = tuple(dict.fromkeys(entry.key_type for entry in entries.keys))
         question = HostKeyQuestion(
             node=node,
@@ -77,8 +78,8 @@ def verify(
     _write(question, target, blob, progress)
 
 
-def _judge(target: Target, kind: str, blob: bytes) -> State:
-    state, entry = known(target).judge(kind, blob)
+def _judge(entries: HostEntries, target: Target, kind: str, blob: bytes) -> State:
+    state, entry = entries.judge(kind, blob)
     if state is State.REVOKED and entry is not None:
         raise NodeError(
             f"The {kind} key {fingerprint(blob)} of {target.known_as} is revoked in {entry.where}",

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from calitui.errors import Cancelled, NodeError
@@ -302,3 +303,41 @@ def test_closed_reader_reads_nothing(server: Sshd, reader: Make) -> None:
     closed.close()
     closed.close()
     assert "closed" in reason(read(closed))
+
+
+def test_nothing_is_left_behind(server: Sshd, client: Client, reader: Make, tmp_path: Path) -> None:
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    client.alias("piped", server, "ProxyCommand exec sh -c 'exec python3 -c \"$1\" %h %p' x 'raise SystemExit(1)'")
+    client.alias("jumping", server, "ProxyJump node1")
+    requests = [ReadRequest(Node(name)) for name in ("node1", "jumping", "piped", "-bad")]
+    before: tuple[int, int] | None = None
+    for _ in range(3):
+        one = reader()
+        facts = one.read_all(requests, lambda *_: None, threading.Event())
+        assert [found.host is not None for found in facts] == [True, True, False, False]
+        one.close()
+        _settle()
+        before = before or (open_files(), threading.active_count())
+    assert before == (open_files(), threading.active_count())
+
+
+def _settle() -> None:
+    """Threads of closed connections need a moment to notice."""
+    for _ in range(100):
+        if not any(isinstance(thread, paramiko.Transport) for thread in threading.enumerate()):
+            return
+        threading.Event().wait(0.05)
+
+
+def test_many_nodes_at_once(client: Client, reader: Make, tmp_path: Path) -> None:
+    with Sshd(tmp_path / "many") as many:
+        many.authorize(client.key)
+        for number in range(12):
+            client.alias(f"n{number}", many, f"HostKeyAlias n{number}", known=False)
+        client.known_hosts.write_text(many.known_hosts_line(name="n*"))
+        requests = [ReadRequest(Node(f"n{number}")) for number in range(12)]
+        facts = reader().read_all(requests, lambda *_: None, threading.Event())
+        assert [one.name for one in facts if one.host] == [f"n{number}" for number in range(12)]
+        assert many.logins == 12
