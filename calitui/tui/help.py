@@ -38,7 +38,7 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen { align: center middle; background: $background 60%; }
     HelpScreen > VerticalScroll {
         width: 96%; max-width: 100; height: auto; max-height: 96%;
-        border: round $link; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
+        border: round $link; background: $surface; padding: 0 1; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
         border-title-color: $link; border-title-style: bold; border-subtitle-color: $dim;
     }
     """

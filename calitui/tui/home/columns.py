@@ -20,7 +20,7 @@ MARGIN = 3
 TITLES = ("NAMESPACE", "POD", "IP", "NODE", "STATUS", "AGE")
 _SHORT_TITLES = ("NS", "POD", "IP", "NODE", "STATUS", "AGE")
 _LARGEST = (32, 63, 39, 42, 18, 4)
-_SHRINKS = ((3, 16), (0, 12), (1, 34), (4, 9), (3, 12), (1, 26), (0, 9), (2, 15))
+_SHRINKS = ((3, 16), (0, 12), (1, 34), (4, 9), (3, 12), (1, 26), (0, 9), (2, 15), (1, 20))
 """Column and the width it may be shrunk to, in the order of sacrifice."""
 _DROPS = (5, 4, 3)
 

@@ -19,7 +19,7 @@ from calitui.facts.cluster import Pod
 
 GRAMMAR = (
     ("hua 97.1", "words that must all be in namespace/pod, IP, node or status"),
-    ("^hhh-.*kq", "a word with regex characters is a regex; ^ and $ are the ends of a field"),
+    ("^hhh-.*kq", "a word with regex characters is a regex; ^ $ end a field"),
     ("!running", "must not match"),
     ("-l app=web", "labels: k=v k!=v k !k k in (a,b) k notin (a,b)"),
     ("-f hhkq", "fuzzy: these letters in this order in namespace/pod"),

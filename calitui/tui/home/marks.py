@@ -59,7 +59,7 @@ def refusal(pod: Pod) -> str | None:
 
 def sentence(marks: Marks, current: Pod | None, width: int) -> list[Content]:
     """The line under the list: what is marked, then what Enter does."""
-    room = max(16, (width - 40) if marks.destination is None else (width - 42) // 2)
+    room = max(16, width - 49 if marks.destination is None else (width - 42) // 2)
     parts: list[Content] = []
     if marks.source is None and current is None:
         return parts
@@ -75,7 +75,7 @@ def sentence(marks: Marks, current: Pod | None, width: int) -> list[Content]:
     elif marks.destination is None:
         parts.append(Content.assemble(("Enter", "bold $link"), " traces to the pod at the cursor"))
     else:
-        parts.append(Content.assemble(("Enter", "bold $link"), " traces again or elsewhere"))
+        parts.append(Content.assemble(("Enter", "bold $link"), " traces to the cursor"))
     parts.append(Content.assemble(("Esc", "bold $link"), " unmarks"))
     if marks.destination is None and marks.source.where:
         parts.append(Content.styled(marks.source.where, "$dim"))

@@ -92,14 +92,14 @@ class ExportScreen(ModalScreen[str | None]):
             data = rendered(self.trace, path)
             if path.exists() and self._confirmed != name:
                 self._confirmed = name
-                self._say(f"{name} exists: Enter again overwrites it")
+                self._say("That file exists: Enter again overwrites it")
                 return
             path.write_bytes(data)
         except UsageError as error:
             self._say(str(error))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            self._say(f"Can't write {name}: {reason}")
+            self._say(f"Can't write there: {reason}")
         else:
             self.dismiss(f"Written: {path.absolute()} ({len(data):,} bytes)")
 

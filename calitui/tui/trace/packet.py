@@ -41,7 +41,13 @@ def title_of(packet: tuple[Header, ...], depth: int, width: int) -> str:
     place = "" if len(packet) == 1 else "outer " if depth < len(packet) - 1 else "inner "
     protocol = _PROTOCOLS.get(header.protocol, header.protocol.upper())
     ends = f"{header.src} → {header.dst}"
-    forms = [f"{place}IP {ends} · {protocol}", f"{place}{ends} · {protocol}", f"{place}{ends}", ends]
+    forms = [
+        f"{place}IP {ends} · {protocol}",
+        f"{place}{ends} · {protocol}",
+        f"{place}IP {ends}",
+        f"{place}{ends}",
+        ends,
+    ]
     if header.protocol == "any":
         del forms[1]
     return next((form for form in forms if width_of(form) <= width), ends)
