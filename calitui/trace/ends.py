@@ -1,9 +1,11 @@
-"""From what a person typed to an end of a path: a pod by name, a pod by address, a node by address."""
+"""From what a person typed to an end of a path: a pod by name or address, a node by address, an address outside."""
 
 from __future__ import annotations
 
 import difflib
 import ipaddress
+
+import msgspec
 
 from calitui.errors import UsageError
 from calitui.facts.cluster import Cluster, Pod
@@ -13,6 +15,8 @@ from calitui.trace.path import Endpoint
 
 def resolve(cluster: Cluster, wanted: str, namespace: str | None = None) -> Endpoint:
     """The end that `namespace/pod`, `pod` (in `namespace`, else the cluster's default) or an address means.
+
+    An address that nobody in the cluster has and no pool contains is taken to be outside of it.
 
     Raises:
         UsageError: nothing has that name or address (close names are suggested), or it has no address to trace.
@@ -40,13 +44,13 @@ def _of_pod(pod: Pod) -> Endpoint:
         raise UsageError(f"{label} is on no node yet ({pod.status or pod.phase})", "Wait until it is scheduled")
     if not pod.ips:
         raise UsageError(f"{label} has no address yet ({pod.status or pod.phase})", "Try again when it runs")
-    four = [ip for ip in pod.ips if ":" not in ip]
     return Endpoint(
         kind="host-network-pod" if pod.host_network else "pod",
         namespace=pod.namespace,
         name=pod.name,
         node=pod.node,
-        ip=four[0] if four else pod.ips[0],
+        ip=pod.ips[0],
+        ips=pod.ips,
     )
 
 
@@ -56,16 +60,26 @@ def _by_address(cluster: Cluster, address: str) -> Endpoint:
         names = ", ".join(f"{pod.namespace}/{pod.name}" for pod in owners[:4])
         raise UsageError(f"{address} is claimed by {len(owners)} pods: {names}", "Name one of them")
     if owners:
-        return _of_pod(owners[0])
+        return msgspec.structs.replace(_of_pod(owners[0]), ip=address, ips=(address,))
     for node in cluster.nodes:
-        annotated = (node.bgp_address or "").partition("/")[0]
-        tunnels = (node.ipip_address, node.vxlan_address, node.wireguard_address)
-        if address in (*node.internal_ips, *node.external_ips, annotated, *tunnels):
+        annotated = [(known or "").partition("/")[0] for known in (node.bgp_address, node.bgp_address6)]
+        tunnels = (node.ipip_address, node.vxlan_address, node.vxlan_address6, node.wireguard_address)
+        if address in (*node.internal_ips, *node.external_ips, *annotated, *tunnels):
             return Endpoint(kind="node", name=None, node=node.name, ip=address)
-    raise UsageError(
-        f"No pod and no node of this cluster has the address {address}",
-        "Traces to addresses outside of the cluster are not supported",
-    )
+    pool = next((pool for pool in cluster.pools if _inside(address, pool.cidr)), None)
+    if pool is not None:
+        raise UsageError(
+            f"No pod has the address {address}, though it is in pool {pool.cidr}", "`calitui pods -A` lists all"
+        )
+    return Endpoint(kind="external", ip=address)
+
+
+def _inside(address: str, cidr: str) -> bool:
+    try:
+        network = ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        return False
+    return ipaddress.ip_address(address) in network
 
 
 def _address(text: str) -> str | None:

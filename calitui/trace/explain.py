@@ -17,12 +17,22 @@ def container_out(gateway: str | None, device: str) -> str:
             f"The pod hands every packet to 169.254.1.1 through its {device}. Nobody owns that address: "
             "the node answers ARP for it, so the packet reaches the node."
         )
+    if gateway is not None and gateway.startswith("fe80:"):
+        return (
+            f"The pod hands every packet to {gateway} through its {device}: the link-local address of the other end of "
+            "its veth, on the node."
+        )
     towards = f"to {gateway} " if gateway else ""
     return f"The pod sends the packet {towards}through its {device}."
 
 
-def veth_in(device: str, node: str) -> str:
+def veth_in(device: str, node: str, *, six: bool) -> str:
     """The packet appears on the node."""
+    if six:
+        return (
+            f"The pod's eth0 is one end of a cable, {device} is the other: what the pod sends comes out here. "
+            f"{device} holds the pod's gateway address, and {node} routes from now on."
+        )
     return (
         f"The pod's eth0 is one end of a cable, {device} is the other: what the pod sends comes out here. "
         f"{node} answers ARP for 169.254.1.1 on it (proxy ARP) and routes from now on."

@@ -79,12 +79,15 @@ class Fabric:
         self._nodes = {node.name: node for node in cluster.nodes}
         self._places: dict[str, Place] = {}
         self._containers: dict[tuple[str, str], tuple[Place, Container]] = {}
+        """By node and by every address that a container holds."""
         for facts in self._facts.values():
             if facts.host is not None:
                 self._places[facts.name] = Place(facts.name, facts.name, facts.host, facts.answers)
             for container in facts.containers:
                 place = Place(facts.name, f"container {container.ip}", container.namespace)
-                self._containers[facts.name, container.ip] = (place, container)
+                held = {address.ip for link in container.namespace.links for address in link.addresses}
+                for ip in (container.ip, *(held - {"127.0.0.1", "::1"})):
+                    self._containers[facts.name, ip] = (place, container)
 
     def node(self, name: str) -> Node | None:
         """What the API says of a node."""
@@ -143,7 +146,7 @@ class Fabric:
                     if address.scope == "global":
                         found.setdefault(address.ip, place.node)
         for node in self.cluster.nodes:
-            tunnels = (node.ipip_address, node.vxlan_address, node.wireguard_address)
+            tunnels = (node.ipip_address, node.vxlan_address, node.vxlan_address6, node.wireguard_address)
             annotated = (node.bgp_address, node.bgp_address6)
             for ip in (*node.internal_ips, *node.external_ips, *tunnels, *annotated):
                 if ip:

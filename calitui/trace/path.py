@@ -142,13 +142,22 @@ class Direction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the packet starts or ends. `kind` is `pod`, `host-network-pod`, `node` or `external`."""
+    """Where the packet starts or ends. `kind` is `pod`, `host-network-pod`, `node` or `external`.
+
+    `ip` is the address that is traced, `ips` all there are, of both families.
+    """
 
     kind: str
     namespace: str | None = None
     name: str | None = None
     node: str | None = None
     ip: str | None = None
+    ips: tuple[str, ...] = ()
+
+    def of_family(self, family: int) -> Endpoint | None:
+        """The same end by its first address of family 4 or 6, None if it has none."""
+        found = next((ip for ip in (self.ip, *self.ips) if ip and (":" in ip) is (family == 6)), None)
+        return None if found is None else msgspec.structs.replace(self, ip=found)
 
     @property
     def label(self) -> str:

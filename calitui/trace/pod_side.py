@@ -17,8 +17,10 @@ from calitui.trace.fabric import Fabric, Place
 from calitui.trace.path import Disposition, Endpoint, Evidence, Step
 from calitui.trace.veth import veth_name
 
-# CNI plugin, dataplane_linux.go: the address of every pod's default gateway.
+# CNI plugin, dataplane_linux.go: every pod's default gateway; of IPv6 it is the link-local address that the host end
+# gets from its MAC ee:ee:ee:ee:ee:ee.
 POD_GATEWAY = "169.254.1.1"
+POD_GATEWAY6 = "fe80::ecee:eeff:feee:eeee"
 
 
 def expected_veth(fabric: Fabric, pod: Endpoint) -> str | None:
@@ -37,16 +39,17 @@ def leave_container(course: Course, fabric: Fabric, pod: Endpoint) -> str | None
     if inside is not None:
         _container_out(course, *inside)
     else:
+        gateway = POD_GATEWAY6 if ":" in ip else POD_GATEWAY
         course.add(
             Step.CONTAINER_OUT,
             node,
             device="eth0",
-            route=f"default via {POD_GATEWAY} dev eth0",
+            route=f"default via {gateway} dev eth0",
             evidence=Evidence.INFERRED,
             reason=f"Calico gives every pod this route; the container's own was not read: "
             f"{fabric.why_not_read(node, f'container {ip}')}",
-            explanation=explain.container_out(POD_GATEWAY, "eth0"),
-            check=inside_check(node, pod, None, "ip route"),
+            explanation=explain.container_out(gateway, "eth0"),
+            check=inside_check(node, pod, None, "ip -6 route" if ":" in ip else "ip route"),
         )
     if course.ended:
         return None
@@ -137,7 +140,9 @@ def _container_out(course: Course, inside: Place, container: Container) -> None:
         reason=reason,
         mtu=link.mtu if link else None,
         explanation=explanation,
-        check=inside_check(inside.node, course.source, container, "ip route"),
+        check=inside_check(
+            inside.node, course.source, container, "ip -6 route" if ":" in course.packet.dst else "ip route"
+        ),
         lines=(*decision.lines, *inside.evidence(link)),
         ends=ends,
     )
@@ -162,13 +167,13 @@ def _veth_in(
             device=veth,
             evidence=Evidence.INFERRED,
             reason=f"by Calico's naming rule; {fabric.why_not_read(node)}",
-            explanation=explain.veth_in(name, node),
+            explanation=explain.veth_in(name, node, six=":" in (pod.ip or "")),
         )
         return
     link = place.link(veth)
     ends, reason = _fault_of_veth(place, name, link)
     if ends is None:
-        ends, reason = _silent_gateway(place, name, inside)
+        ends, reason = _silent_gateway(place, name, inside, six=":" in (pod.ip or ""))
     expected = expected_veth(fabric, pod)
     note = None
     if ends is None and expected and veth != expected and name.startswith(fabric.prefixes):
@@ -181,7 +186,7 @@ def _veth_in(
         evidence=Evidence.TABLE if link or ends else Evidence.INFERRED,
         reason=reason or (None if link else f"by Calico's naming rule; the links of {node} were not read"),
         mtu=link.mtu if link else None,
-        explanation=explain.veth_in(name, node),
+        explanation=explain.veth_in(name, node, six=":" in (pod.ip or "")),
         check=command(place, f"ip link show {shlex.quote(name)}"),
         lines=place.evidence(link),
         disagreement=note,
@@ -200,17 +205,23 @@ def _fault_of_veth(place: Place, name: str, link: Link | None) -> tuple[Disposit
 
 
 def _silent_gateway(
-    place: Place, veth: str, inside: tuple[Place, Container] | None
+    place: Place, veth: str, inside: tuple[Place, Container] | None, *, six: bool
 ) -> tuple[Disposition | None, str | None]:
-    """Whether the node leaves the pod's ARP question for 169.254.1.1 unanswered.
+    """Whether the node leaves the pod's question for its gateway's MAC unanswered.
 
-    The kernel answers for an address only with proxy_arp on and a route to it through another device (arp_process in
-    net/ipv4/arp.c), so a node without a default route stays silent.
+    IPv6: the host end must hold the gateway's address itself. IPv4: the kernel answers for an address only with
+    proxy_arp on and a route to it through another device (arp_process in net/ipv4/arp.c), so a node without a default
+    route stays silent.
     """
     if inside is not None:
-        known = {entry.ip: entry for entry in inside[0].namespace.neighbours}.get(POD_GATEWAY)
+        known = {entry.ip: entry for entry in inside[0].namespace.neighbours}.get(POD_GATEWAY6 if six else POD_GATEWAY)
         if known is not None and known.mac and known.state != "FAILED":
             return None, None
+    if six:
+        link = place.link(veth)
+        if link is None or not place.read("addresses") or any(held.ip == POD_GATEWAY6 for held in link.addresses):
+            return None, None
+        return Disposition.NO_NEIGHBOUR, f"{veth} does not hold {POD_GATEWAY6}, the pod's gateway"
     if place.sysctl(f"ipv4/conf/{veth}/proxy_arp") == "0" and place.sysctl("ipv4/conf/all/proxy_arp") != "1":
         return Disposition.NO_NEIGHBOUR, f"proxy_arp is off on {veth}: nobody answers the pod's ARP for {POD_GATEWAY}"
     if place.read("routes"):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
+from calitui.errors import UsageError
 from calitui.facts.cluster import Cluster
 from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
@@ -13,33 +16,41 @@ from calitui.trace.path import Direction, Disposition, Endpoint, Policies, Trace
 from calitui.trace.walk import walk
 
 
-def trace(cluster: Cluster, nodes: Iterable[NodeFacts], source: Endpoint, destination: Endpoint) -> Trace:
-    """The path from `source` to `destination` and the way back, as far as `nodes` tell."""
+def trace(
+    cluster: Cluster, nodes: Iterable[NodeFacts], source: Endpoint, destination: Endpoint, family: int | None = None
+) -> Trace:
+    """The path from `source` to `destination` and the way back, as far as `nodes` tell.
+
+    `family` is 4 or 6; unset, it is the one of the source's first address that both ends have.
+
+    Raises:
+        UsageError: the ends have no address family in common, or not the one asked for.
+    """
     facts = tuple(nodes)
+    common = families(source, destination)
+    if not common or (family is not None and family not in common):
+        wanted = "no IP family in common" if family is None or not common else f"not both an IPv{family} address"
+        raise UsageError(f"{source.label} and {destination.label} have {wanted}", "Pick other ends or another family")
+    order = common if family is None else (family, *(other for other in common if other != family))
     fabric = Fabric(cluster, facts)
-    there = walk(fabric, "forward", source, destination)
-    seen_as = there.packet.src
-    back = walk(fabric, "return", destination, source, towards=seen_as if seen_as != source.ip else None)
-    directions = (there.finish(), back.finish())
-    involved = {source.node, destination.node}
-    moments = [node.read_at for node in facts if node.name in involved and node.read_at]
-    return Trace(
-        taken_at=min(moments, default=cluster.read_at),
-        verdict=_verdict(directions),
-        source=source,
-        destination=destination,
-        directions=directions,
-        policies=_policies(cluster, source, destination),
-        unread=_unread(cluster, facts, involved),
-        notes=notes(fabric, source, destination),
-    )
+    first, *others = [_trace(fabric, facts, source, destination, one) for one in order]
+    return msgspec.structs.replace(first, other_family=others[0]) if others else first
+
+
+def families(source: Endpoint, destination: Endpoint) -> tuple[int, ...]:
+    """The IP families that both ends have, that of the source's own address first."""
+    order = (6, 4) if ":" in (source.ip or "") else (4, 6)
+    return tuple(one for one in order if source.of_family(one) and destination.of_family(one))
 
 
 def questions(source: Endpoint, destination: Endpoint) -> tuple[Question, ...]:
-    """What every node on the way should ask its kernel: the packet of each direction."""
-    if source.ip is None or destination.ip is None:
-        return ()
-    return (Question(source.ip, destination.ip), Question(destination.ip, source.ip))
+    """What every node on the way should ask its kernel: the packet of each direction, of each family."""
+    asked = []
+    for family in families(source, destination):
+        one, other = source.of_family(family), destination.of_family(family)
+        if one and other and one.ip and other.ip:
+            asked += [Question(one.ip, other.ip), Question(other.ip, one.ip)]
+    return tuple(asked)
 
 
 def nodes_on_the_way(source: Endpoint, destination: Endpoint) -> tuple[str, ...]:
@@ -48,8 +59,29 @@ def nodes_on_the_way(source: Endpoint, destination: Endpoint) -> tuple[str, ...]
 
 
 def containers_on(node: str, *ends: Endpoint) -> tuple[str, ...]:
-    """Addresses of the ends that have a network namespace of their own on `node`."""
+    """One address of each end that has a network namespace of its own on `node`."""
     return tuple(end.ip for end in ends if end.kind == "pod" and end.node == node and end.ip)
+
+
+def _trace(fabric: Fabric, facts: tuple[NodeFacts, ...], source: Endpoint, destination: Endpoint, family: int) -> Trace:
+    start, end = source.of_family(family) or source, destination.of_family(family) or destination
+    there = walk(fabric, "forward", start, end)
+    seen_as = there.packet.src
+    back = walk(fabric, "return", end, start, towards=seen_as if seen_as != start.ip else None)
+    directions = (there.finish(), back.finish())
+    involved = {start.node, end.node}
+    moments = [node.read_at for node in facts if node.name in involved and node.read_at]
+    return Trace(
+        taken_at=min(moments, default=fabric.cluster.read_at),
+        verdict=_verdict(directions),
+        source=start,
+        destination=end,
+        directions=directions,
+        policies=_policies(fabric.cluster, start, end),
+        unread=_unread(fabric.cluster, facts, involved),
+        family=family,
+        notes=notes(fabric, start, end),
+    )
 
 
 def _verdict(directions: tuple[Direction, ...]) -> Verdict:

@@ -11,7 +11,7 @@ from calitui.trace.decision import Decision, command, decide
 from calitui.trace.encapsulation import Wrapping, encapsulation_of
 from calitui.trace.fabric import Fabric, Place
 from calitui.trace.nat import masquerading_pool
-from calitui.trace.path import Disposition, Encapsulation, Evidence, Header, Step
+from calitui.trace.path import Disposition, Encapsulation, Endpoint, Evidence, Header, Step
 
 
 def cross(
@@ -38,6 +38,36 @@ def cross(
     if not _nic_out(course, fabric, place, out, target, encapsulated=wrapped is not None):
         return None
     return _arrive(course, fabric, owner, target, wrapped)
+
+
+def leave_cluster(course: Course, fabric: Fabric, place: Place, decision: Decision, target: str) -> None:
+    """Add the last hop that can be known of a packet to an address outside: out of the node's NIC."""
+    reason = f"the packet leaves the cluster here: what {target} does with it can't be read"
+    _nic_out(course, fabric, place, decision, target, encapsulated=False, leaves=reason)
+
+
+def come_in(course: Course, fabric: Fabric, destination: Endpoint) -> str | None:
+    """Add the first hop that can be known of a packet from outside: into the destination's node.
+
+    Returns the device, by the way that leads back, or None if that node was not read.
+    """
+    node, outside = destination.node or "?", course.source.ip or "?"
+    course.blind = True
+    there = fabric.place(node)
+    back = decide(there, outside) if there is not None else None
+    device = back.device if back is not None else None
+    link = there.link(device) if there is not None else None
+    course.add(
+        Step.NIC_IN,
+        node,
+        device=device,
+        evidence=Evidence.INFERRED,
+        reason=f"how packets of {outside} reach {node} is decided outside of the cluster and was not read",
+        mtu=link.mtu if link else None,
+        explanation=explain.nic_in(node, device, None, encapsulated=False),
+        lines=back.lines if back is not None else (),
+    )
+    return device
 
 
 def _tunnel_out(
@@ -80,7 +110,16 @@ def _tunnel_out(
     )
 
 
-def _nic_out(course: Course, fabric: Fabric, place: Place, out: Decision, target: str, *, encapsulated: bool) -> bool:
+def _nic_out(
+    course: Course,
+    fabric: Fabric,
+    place: Place,
+    out: Decision,
+    target: str,
+    *,
+    encapsulated: bool,
+    leaves: str | None = None,
+) -> bool:
     if not out.goes_on or out.kind == "local":
         _outer_refused(course, place, out, target)
         return False
@@ -103,6 +142,8 @@ def _nic_out(course: Course, fabric: Fabric, place: Place, out: Decision, target
         course.underlay = connected.prefix
     elif connected.gateway is not None:
         course.underlay = f"through {connected.gateway}"
+    if ends is None and leaves is not None:
+        ends, reason = Disposition.UNKNOWN, leaves
     _masquerade(course, fabric, out, link)
     course.limit(link.mtu if link else None)
     same_device = connected.device == out.device

@@ -15,7 +15,7 @@ from calitui.trace.encapsulation import UNFOLLOWED, Wrapping, wrapping
 from calitui.trace.fabric import Fabric, Place
 from calitui.trace.path import Disposition, Endpoint, Evidence, Header, Step
 from calitui.trace.pod_side import enter_container, leave_container
-from calitui.trace.underlay import cross
+from calitui.trace.underlay import come_in, cross, leave_cluster
 
 _MOST_NODES = 8
 """A packet that visits more nodes than this is going round."""
@@ -30,11 +30,14 @@ def walk(fabric: Fabric, name: str, source: Endpoint, destination: Endpoint, *, 
     dst = towards or destination.ip or "?"
     course = Course(fabric, name, source, destination, Header("any", source.ip or "?", dst))
     input_device = None
+    node: str | None = source.node
     if source.kind == "pod":
         input_device = leave_container(course, fabric, source)
+    elif source.kind == "external":
+        node = destination.node
+        input_device = come_in(course, fabric, destination)
     else:
         _leave_host(course, fabric, source)
-    node: str | None = source.node
     for _ in range(_MOST_NODES):
         if course.ended is not None or node is None:
             return course
@@ -115,6 +118,7 @@ def _onwards(course: Course, fabric: Fabric, place: Place, decision: Decision) -
         return None, None
     towards = owner or course.destination.node
     if towards is None:
+        leave_cluster(course, fabric, place, decision, target)
         return None, None
     input_device = cross(course, fabric, place, decision, wrapped, target, towards)
     if course.ended is None and input_device is None and fabric.place(towards) is None:
@@ -173,6 +177,8 @@ def _detour(
     the destination's node does is still shown. An outer packet to an address that is no node's is not followed.
     """
     home = course.destination.node
+    if home is None and owner is None:
+        return None, None
     if owner == home and place.node != home:
         return None, None
     if place.node == home:
@@ -193,6 +199,8 @@ def _detour(
         return Disposition.UNKNOWN if wrapped else None, reason
     if course.has_visited(owner) and owner != place.node:
         return Disposition.LOOP, f"the packet goes back to {owner}, where it came from"
+    if home is None:
+        return None, None
     return Disposition.WRONG_NODE, f"{target} is {owner}, but {course.packet.dst} is on {home}"
 
 

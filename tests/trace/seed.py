@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from calitui.facts.cluster import Cluster, IPPool, Node, Pod
-from calitui.facts.node import Container, LookupAnswer, NetworkNamespace, NodeFacts
+from calitui.facts.node import Address, Container, LookupAnswer, NetworkNamespace, NodeFacts
 from calitui.nodes.parse import (
     parse_answer,
     parse_links,
@@ -223,6 +223,11 @@ def answer(destination: str, source: str | None, device: str | None, text: str, 
     return parse_answer(
         text, destination=destination, error=error, source=source, input_device=device, command=" ".join(words)
     )
+
+
+def address(ip: str, scope: str = "global") -> Address:
+    """An address as a host route's."""
+    return Address(ip, 128 if ":" in ip else 32, scope)
 
 
 def without_container(facts: NodeFacts) -> NodeFacts:

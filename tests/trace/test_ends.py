@@ -33,8 +33,15 @@ def test_a_pod_by_full_name_bare_name_and_address() -> None:
     assert resolve(CLUSTER, " 192.168.97.1 ") == full
 
 
-def test_a_dual_stack_pod_is_traced_by_its_ipv4_address() -> None:
-    assert resolve(CLUSTER, "huang1/dual").ip == "192.168.97.60"
+def test_a_dual_stack_pod_has_an_address_of_each_family() -> None:
+    dual = resolve(CLUSTER, "huang1/dual")
+    four, six = dual.of_family(4), dual.of_family(6)
+    assert (four and four.ip, six and six.ip) == ("192.168.97.60", "fd00::5")
+    assert resolve(CLUSTER, "fd00::5").of_family(4) is None
+
+
+def test_an_address_that_nobody_has_is_outside_unless_a_pool_contains_it() -> None:
+    assert resolve(CLUSTER, "203.0.113.9").kind == "external"
 
 
 def test_host_network_pods_and_nodes() -> None:
@@ -53,7 +60,7 @@ def test_host_network_pods_and_nodes() -> None:
         ("huang1/unscheduled", "on no node yet"),
         ("huang1/done", "finished (Completed)"),
         ("192.168.97.50", "claimed by 2 pods"),
-        ("203.0.113.9", "No pod and no node"),
+        ("192.168.200.9", "No pod has the address 192.168.200.9, though it is in pool 192.168.0.0/16"),
         ("huang1/\x1b[31mred", "\\x1b[31mred"),
         ("", "No pod"),
     ],
