@@ -114,7 +114,7 @@ class Ticker:
 
 async def settled(home: HomeScreen, pilot: Pilot[int]) -> None:
     """Until the newest scan is complete and shown."""
-    while not home.scan.step(0.0) or home.pods.rows is not home.scan.rows:
+    while not home.scan.complete or home.pods.rows is not home.scan.rows:
         await asyncio.sleep(0.002)
     await asyncio.sleep(0.02)
 
@@ -144,7 +144,11 @@ async def measure(number: int) -> None:
         ticking = asyncio.create_task(ticker.run())
         while not home.pods.rows:
             await asyncio.sleep(0.01)
-        print(f"{'first list on screen':<24}longest block {ticker.longest * 1000:6.1f} ms")
+        shown = ticker.longest
+        ticker.reset()
+        await asyncio.sleep(2)
+        print(f"{'doing nothing for 2 s':<24}longest block {ticker.longest * 1000:6.1f} ms (other programs)")
+        print(f"{'first list on screen':<24}longest block {shown * 1000:6.1f} ms")
         print(f"{'typed':<24}{'longest block':>14}{'answer after, worst key':>26}{'x floor':>10}{'matches':>10}")
         for name, text in TYPED.items():
             await pilot.press("slash")

@@ -35,7 +35,7 @@ async def test_two_enters_mark_both_ends_and_open_the_trace() -> None:
     async with opened(session) as driven:
         await driven.until_pods()
         await driven.press("enter")
-        assert driven.home.marks.letters == {("huang1", "huangtest-69d9fddd97-2b8hr"): "S"}
+        assert driven.home.marks.letters == {samples.SOURCE: "S"}
         assert "▸S huang1 huangtest" in driven.text
         await driven.press("enter")
         assert "is the source already" in driven.said
@@ -237,7 +237,7 @@ async def test_ends_from_the_command_line_open_the_trace_over_home() -> None:
 async def test_a_source_from_the_command_line_is_marked(given: str) -> None:
     async with opened(source=given) as driven:
         await driven.until_pods()
-        assert driven.home.marks.letters == {("huang1", "huangtest-69d9fddd97-2b8hr"): "S"}
+        assert driven.home.marks.letters == {samples.SOURCE: "S"}
 
 
 async def test_the_palette_offers_the_screens_own_commands() -> None:
@@ -283,7 +283,7 @@ async def test_a_click_moves_the_cursor_and_a_double_click_marks() -> None:
         await driven.pilot.click("#pods", offset=(5, 2))
         assert driven.home.pods.cursor == 2
         await driven.pilot.double_click("#pods", offset=(5, 0))
-        assert list(driven.home.marks.letters) == [("huang1", "huangtest-69d9fddd97-2b8hr")]
+        assert list(driven.home.marks.letters) == [samples.SOURCE]
 
 
 async def test_hostile_text_is_drawn_as_it_is() -> None:

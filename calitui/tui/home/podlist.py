@@ -147,7 +147,7 @@ class PodList(ScrollView, can_focus=True):
             style = self.get_component_rich_style("pods--cursor")
         elif pod.is_finished or not pod.ips:
             style = self.get_component_rich_style("pods--quiet")
-        letter = self.marked.get((pod.namespace, pod.name), " ")
+        letter = self.marked.get(order(pod), " ")
         created = age(None if pod.created is None else self._now() - pod.created)
         text = self.columns.line(cells(pod, created))
         marking = style + self.get_component_rich_style("pods--mark", partial=True) if letter != " " else style

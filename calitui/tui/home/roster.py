@@ -8,18 +8,32 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable
-from operator import attrgetter
+from collections.abc import Sequence
+from heapq import merge
+from itertools import pairwise
 
 from calitui.facts.cluster import Pod
 from calitui.tui.home.columns import Naturals
 from calitui.tui.home.filter import EVERYTHING, Filter, haystack
 
-Key = tuple[str, str]
-"""Namespace and name: what a pod is known by while it changes."""
+Key = str
+"""`namespace/name`: what a pod is known by while it changes."""
 
-order: Callable[[Pod], Key] = attrgetter("namespace", "name")
-"""The key the list is sorted by."""
+_PIECE = 4096
+"""Pods sorted in one go: no other thread runs meanwhile."""
+
+
+def order(pod: Pod) -> Key:
+    """What the list is sorted by: the API server's own order, in which pages already come."""
+    return f"{pod.namespace}/{pod.name}"
+
+
+def ordered(pods: Sequence[Pod]) -> list[Pod]:
+    """`pods` in their order, in steps short enough for a screen to go on beside."""
+    if all(order(one) <= order(other) for one, other in pairwise(pods)):
+        return list(pods)
+    pieces = [sorted(pods[start : start + _PIECE], key=order) for start in range(0, len(pods), _PIECE)]
+    return list(merge(*pieces, key=order))
 
 
 class Roster:
@@ -27,7 +41,7 @@ class Roster:
 
     def __init__(self, pods: tuple[Pod, ...] = (), previous: Roster | None = None) -> None:
         """`previous` lends its haystacks for pods that did not change."""
-        self.pods: list[Pod] = sorted(pods, key=order)
+        self.pods: list[Pod] = ordered(pods)
         known = {} if previous is None else previous.by_identity
         self.by_identity: dict[int, str] = {}
         self.haystacks: list[str] = []
@@ -43,7 +57,7 @@ class Roster:
 
 
 def place(rows: list[Pod], key: Key) -> tuple[int, bool]:
-    """Where `key` is in sorted `rows`, or would be; and whether it is there."""
+    """Where the pod of `order` `key` is in sorted `rows`, or would be; and whether it is there."""
     index = bisect_left(rows, key, key=order)
     return index, index < len(rows) and order(rows[index]) == key
 
@@ -51,8 +65,8 @@ def place(rows: list[Pod], key: Key) -> tuple[int, bool]:
 class Scan:
     """One evaluation of a filter over a roster, in steps, so that nobody has to wait for its end."""
 
-    STEP = 512
-    """Pods between two looks at the clock."""
+    SMALLEST, LARGEST = 64, 4096
+    """Pods between two looks at the clock: more while they are quick, as a regex may take a thousand times longer."""
 
     def __init__(self, roster: Roster, wanted: Filter = EVERYTHING, namespace: str | None = None) -> None:
         """`namespace` None is all of them."""
@@ -64,23 +78,34 @@ class Scan:
         self._end = len(roster.pods)
         self.cancelled = False
         if namespace is not None:
-            self._position = place(roster.pods, (namespace, ""))[0]
-            self._end = place(roster.pods, (namespace + "\0", ""))[0]
+            self._position = place(roster.pods, f"{namespace}/")[0]
+            # "0" is the letter after "/": the first key beyond the namespace's own.
+            self._end = place(roster.pods, f"{namespace}0")[0]
         if not wanted.tests:
             self.rows = roster.pods if namespace is None else roster.pods[self._position : self._end]
             self._position = self._end
 
+    @property
+    def complete(self) -> bool:
+        """Whether every pod was looked at."""
+        return self._position >= self._end
+
     def step(self, seconds: float) -> bool:
         """Work for about `seconds`; True when `rows` is complete."""
-        deadline = time.perf_counter() + seconds
+        now = time.perf_counter()
+        deadline = now + seconds
+        size = self.SMALLEST
         while self._position < self._end:
-            stop = min(self._position + self.STEP, self._end)
+            began = now
+            stop = min(self._position + size, self._end)
             chunk = slice(self._position, stop)
             self.rows += self.wanted.select(self.roster.pods[chunk], self.roster.haystacks[chunk])
             self._position = stop
-            if time.perf_counter() >= deadline:
+            now = time.perf_counter()
+            if now >= deadline:
                 break
-        return self._position >= self._end
+            size = min(size * 2, self.LARGEST) if now - began < 0.001 else max(size // 2, 1)
+        return self.complete
 
     def finish(self) -> bool:
         """Work to the end unless cancelled meanwhile; for a thread. True when complete."""

@@ -154,6 +154,8 @@ class HomeScreen(Screen[None]):
             self._list()
             return
 
+        self._describe_filter()
+
         def finish() -> None:
             if scan.finish():
                 post(self, ScanEnded(scan))
@@ -188,12 +190,12 @@ class HomeScreen(Screen[None]):
         self.query_one("#missing", Line).show(unread, more)
 
     def _describe_filter(self) -> None:
-        shown, total = len(self.scan.rows), len(self.roster)
-        state = (
-            Content.styled(f"✖ {clean(self.filter_error)}", "bold $bad")
-            if self.filter_error
-            else Content.styled(f"{shown:,} of {count(total, 'pod')}", "$dim")
-        )
+        shown, total = len(self.scan.rows), count(len(self.roster), "pod")
+        state = Content.styled(f"{shown:,} of {total}", "$dim")
+        if self.filter_error:
+            state = Content.styled(f"✖ {clean(self.filter_error)}", "bold $bad")
+        elif not self.scan.complete:
+            state = Content.styled(f"◌ looking through {total}", "$warn")
         self.query_one("#filter-state", Static).update(state)
 
     @on(PodList.CursorMoved)
