@@ -178,9 +178,9 @@ def test_slow_node_keeps_what_was_read(client: Client, reader: Make, tmp_path: P
     with Sshd(tmp_path / "slow", options=f"ForceCommand sh {script}") as slow:
         slow.authorize(client.key)
         client.alias("node1", slow)
-        facts = read(reader(limits=Limits(script=3.0)))
+        facts = read(reader(limits=Limits(script=5.0)))
     assert facts.host is not None
-    assert any("still running after 3 s" in one.reason for one in facts.missing)
+    assert any("still running after 5 s" in one.reason for one in facts.missing)
 
 
 class TestSudo:
@@ -320,7 +320,10 @@ def test_nothing_is_left_behind(server: Sshd, client: Client, reader: Make, tmp_
         one.close()
         _settle()
         before = before or (open_files(), threading.active_count())
-    assert before == (open_files(), threading.active_count())
+    # Fewer is fine: threads of earlier tests may end meanwhile.
+    assert before is not None
+    assert open_files() <= before[0]
+    assert threading.active_count() <= before[1]
 
 
 def _settle() -> None:
