@@ -8,7 +8,7 @@ server runs). A user may be allowed one group and not the other, so each kind is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from calitui.cluster import calico_objects as objects
 from calitui.cluster.api import METADATA_ONLY, Api
 from calitui.cluster.listing import pages
+from calitui.cluster.parallel import all_of, spawn
 from calitui.cluster.refusal import ApiError
 from calitui.facts.cluster import (
     BGPConfiguration,
@@ -47,6 +48,10 @@ KINDS: dict[str, str] = {
 """What is read, by its plural in the API, with its name in `Missing`."""
 KUBERNETES_POLICIES = "NetworkPolicies"
 KUBERNETES_POLICIES_PATH = "/apis/networking.k8s.io/v1/networkpolicies"
+
+
+PARALLEL = 5
+"""Requests at once: most of the lists are small."""
 
 
 class Calico(msgspec.Struct, frozen=True):
@@ -117,15 +122,13 @@ class _Found(msgspec.Struct, frozen=True):
     group: str
 
 
-def read(api: Api, threads: Executor) -> Calico:
+def read(api: Api) -> Calico:
     """Read everything of `KINDS` and Kubernetes' own NetworkPolicies, in parallel. Never raises ApiError."""
-    found = [(group, threads.submit(_resources, api, group)) for group in GROUPS]
-    config = threads.submit(_etcd_endpoints, api)
-    kubernetes = threads.submit(_list, api, [KUBERNETES_POLICIES_PATH], objects.RawPolicy)
-    there: dict[str, frozenset[str] | _Failure] = {group: future.result() for group, future in found}
-    answers = {plural: threads.submit(_list, api, _paths(there, plural), _RAW[plural]) for plural in KINDS}
-    results: dict[str, _Found | _Failure] = {plural: future.result() for plural, future in answers.items()}
-    results[KUBERNETES_POLICIES] = kubernetes.result()
+    config = spawn(lambda: _etcd_endpoints(api))
+    there = dict(zip(GROUPS, all_of([partial(_resources, api, group) for group in GROUPS], PARALLEL), strict=True))
+    paths = {plural: _paths(there, plural) for plural in KINDS} | {KUBERNETES_POLICIES: [KUBERNETES_POLICIES_PATH]}
+    lists = [partial(_list, api, where, _RAW[plural]) for plural, where in paths.items()]
+    results = dict(zip(paths, all_of(lists, PARALLEL), strict=True))
     names = {**KINDS, KUBERNETES_POLICIES: KUBERNETES_POLICIES}
     failures = {plural: result for plural, result in results.items() if isinstance(result, _Failure)}
     asked = [*failures.values(), *(each for each in there.values() if isinstance(each, _Failure))]
@@ -157,6 +160,7 @@ _RAW: dict[str, type[Any]] = {
     "clusterinformations": objects.RawInformation,
     "networkpolicies": objects.RawPolicy,
     "globalnetworkpolicies": objects.RawPolicy,
+    KUBERNETES_POLICIES: objects.RawPolicy,
 }
 
 
@@ -182,8 +186,11 @@ def _resources(api: Api, group: str) -> frozenset[str] | _Failure:
 def _paths(there: dict[str, frozenset[str] | _Failure], plural: str) -> list[str] | _Failure:
     """Where `plural` is to be looked for, or why that is nowhere.
 
-    A group that can't be discovered may still be readable, so it is asked too.
+    A group that can't be discovered may still be readable, so it is asked too, unless the server is out of reach.
     """
+    for resources in there.values():
+        if isinstance(resources, _Failure) and not resources.status:
+            return resources
     paths = [
         f"/apis/{group}/{plural}"
         for group, resources in there.items()

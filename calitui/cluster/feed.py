@@ -11,7 +11,6 @@ import queue
 import threading
 import time
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ import msgspec
 from calitui.cluster import calico, nodes, pods
 from calitui.cluster.api import Api
 from calitui.cluster.following import Alive, Changed, Cut, Follower, Listed
-from calitui.cluster.reading import NODES_PATH, PARALLEL, PODS_PATH, allowed_pods_path, kubernetes_version
+from calitui.cluster.reading import NODES_PATH, PODS_PATH, allowed_pods_path, kubernetes_version
 from calitui.cluster.refusal import ApiError
 from calitui.cluster.table import Table
 from calitui.facts.cluster import Cluster, Freshness, Inventory, Node, Pod
@@ -63,9 +62,7 @@ class _CalicoReader(threading.Thread):
         while not self._halt.is_set():
             began = time.monotonic()
             self.again.clear()
-            with ThreadPoolExecutor(PARALLEL, "calico") as threads:
-                found = calico.read(self._api, threads)
-            self._events.put(_CalicoRead(found))
+            self._events.put(_CalicoRead(calico.read(self._api)))
             self.again.wait(max(CALICO_AGAIN, 50 * (time.monotonic() - began)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from calitui.cluster import calico, nodes, pods
 from calitui.cluster.api import Api
 from calitui.cluster.listing import pages
+from calitui.cluster.parallel import spawn
 from calitui.cluster.refusal import ApiError
 from calitui.facts.cluster import Cluster, Node, Pod
 from calitui.facts.missing import Missing
@@ -19,9 +20,6 @@ from calitui.facts.text import clean
 
 PODS_PATH = "/api/v1/pods"
 NODES_PATH = "/api/v1/nodes"
-PARALLEL = 10
-"""Requests at once: pods, nodes, and Calico's nine kinds, which are small."""
-
 T = TypeVar("T")
 
 
@@ -56,25 +54,27 @@ def read(api: Api) -> Cluster:
     Raises:
         ClusterError: the server can't be reached, or pods can't be listed.
     """
-    with ThreadPoolExecutor(PARALLEL, "cluster") as threads:
-        version = threads.submit(kubernetes_version, api)
-        node_list = threads.submit(_nodes, api)
-        # Calico's reading waits for its own requests in a thread of its own, so that it can't starve them.
-        with ThreadPoolExecutor(1, "calico") as outer:
-            objects = outer.submit(calico.read, api, threads)
-            all_pods, missing = _pods(api)
-            found_nodes = _result(node_list, "nodes")
-            cluster = Cluster(
-                context=api.context,
-                server=api.server,
-                namespace=api.namespace,
-                kubernetes_version=version.result(),
-                read_at=time.time(),
-                pods=all_pods,
-                nodes=() if isinstance(found_nodes, Missing) else found_nodes,
-                missing=missing + ((found_nodes,) if isinstance(found_nodes, Missing) else ()),
-            )
-            return objects.result().onto(cluster)
+    version = spawn(lambda: kubernetes_version(api))
+    node_list = spawn(lambda: _nodes(api))
+    objects = spawn(lambda: calico.read(api))
+    try:
+        all_pods, missing = _pods(api)
+    except ApiError:
+        # The others fail alike in a moment; ended requests leave no connection behind when `api` is closed next.
+        wait((version, node_list, objects), timeout=1)
+        raise
+    found_nodes = _result(node_list, "nodes")
+    cluster = Cluster(
+        context=api.context,
+        server=api.server,
+        namespace=api.namespace,
+        kubernetes_version=version.result(),
+        read_at=time.time(),
+        pods=all_pods,
+        nodes=() if isinstance(found_nodes, Missing) else found_nodes,
+        missing=missing + ((found_nodes,) if isinstance(found_nodes, Missing) else ()),
+    )
+    return objects.result().onto(cluster)
 
 
 def _result(future: Future[T], what: str) -> T | Missing:

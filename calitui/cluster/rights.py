@@ -6,12 +6,13 @@ lets every logged-in user ask them (ClusterRole `system:basic-user`).
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import msgspec
 
 from calitui.cluster.api import Api
-from calitui.cluster.calico import KINDS
+from calitui.cluster.calico import KINDS, PARALLEL
+from calitui.cluster.parallel import all_of
 from calitui.cluster.refusal import ApiError
 from calitui.facts.text import clean
 
@@ -69,8 +70,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 def rights(api: Api, calico_group: str = CRD_GROUP) -> tuple[Right, ...]:
     """Ask for every entry of `wanted`, in that order."""
-    with ThreadPoolExecutor(8, "rights") as threads:
-        return tuple(threads.map(lambda each: _right(api, *each), wanted(calico_group)))
+    return tuple(all_of([partial(_right, api, *each) for each in wanted(calico_group)], PARALLEL))
 
 
 def _right(api: Api, verb: str, group: str, resource: str) -> Right:
