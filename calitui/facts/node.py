@@ -70,7 +70,8 @@ class Route(msgspec.Struct, frozen=True, omit_defaults=True):
     `kind` is iproute2's type word: `unicast`, `local`, `broadcast`, `multicast`, `anycast`, `blackhole`, `unreachable`,
     `prohibit`, `throw`. `table` is its name or number as text (`main`, `local`, `254` is `main`). `protocol` is a name
     where iproute2 or calitui knows one (`bird` is 12), else the number as text; "" where none was printed (boot).
-    `metric` 0 is the default of IPv4. `source` is the preferred source address. `flags` as in `NextHop`.
+    `metric` 0 is the default of IPv4. `source` is the preferred source address. `flags` as in `NextHop`. `preference`
+    is the router preference of an IPv6 route, `high` or `low`; "" is medium (RFC 4191).
     """
 
     prefix: str
@@ -86,6 +87,7 @@ class Route(msgspec.Struct, frozen=True, omit_defaults=True):
     tos: int = 0
     flags: tuple[str, ...] = ()
     next_hops: tuple[NextHop, ...] = ()
+    preference: str = ""
     text: str = ""
 
 

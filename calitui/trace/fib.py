@@ -2,19 +2,22 @@
 
 Follows `fib_rules_lookup`, `fib_table_lookup` (IPv4) and `fib6_table_lookup`: rules in order of priority, the longest
 prefix in the rule's table, among equal prefixes the lowest metric; `throw` and an empty table go on to the next rule.
-A lookup costs one dictionary access per prefix length in use, never a scan of the table.
+IPv4 without rules of the user's is looked up as the kernel does it then: local and main are one table (`fib_lookup` in
+include/net/ip_fib.h, `fib_trie_unmerge`). A kernel whose rules were changed and changed back keeps them apart, which
+no dump tells; it differs only where main has a longer prefix than local.
+
+What is decided before any table is asked is not decided here: whether an address is multicast or 0.0.0.0/8, whether
+the input device forwards, and whether the source is a martian.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from calitui.facts.node import NetworkNamespace, Route, Rule
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+from calitui.facts.node import NetworkNamespace, NextHop, Route, Rule
+from calitui.trace.fib_table import REFUSING, Flow, Table, address_number, hops, network_number
 
 # linux/rtnetlink.h: RT_TABLE_DEFAULT, RT_TABLE_MAIN, RT_TABLE_LOCAL.
 _TABLE_NAMES = {"253": "default", "254": "main", "255": "local", "": "main"}
@@ -34,55 +37,91 @@ _DEFAULT_RULES = {
 
 
 class Match(msgspec.Struct, frozen=True):
-    """The route that decides, and the rule whose table holds it. `route` is None when a rule itself refuses."""
+    """The route that decides, and the rule whose table holds it. `route` is None when a rule itself refuses.
+
+    `alternatives` are other routes of the same prefix and metric that the kernel may take instead, by the flow or by
+    which router answers. `device` is set when the packet may leave by that device only.
+    """
 
     route: Route | None
     rule: Rule
+    alternatives: tuple[Route, ...] = ()
+    device: str | None = None
 
     @property
     def kind(self) -> str:
         """The route's type word, or the refusing rule's action."""
         return self.route.kind if self.route else self.rule.action
 
+    @property
+    def next_hops(self) -> tuple[NextHop, ...]:
+        """The next hops one of which the kernel takes: those of the route and its alternatives that are not dead."""
+        if self.route is None or self.route.kind in REFUSING:
+            return ()
+        return tuple(hop for route in (self.route, *self.alternatives) for hop in hops(route, self.device))
 
-class _Table:
-    """One table of one family: routes by prefix length and network, lowest metric first."""
 
-    def __init__(self, routes: Iterable[Route], width: int) -> None:
-        by_length: dict[int, dict[int, list[Route]]] = {}
-        for route in routes:
-            network = ipaddress.ip_network(route.prefix, strict=False)
-            key = int(network.network_address) >> (width - network.prefixlen)
-            by_length.setdefault(network.prefixlen, {}).setdefault(key, []).append(route)
-        for networks in by_length.values():
-            for candidates in networks.values():
-                candidates.sort(key=lambda route: route.metric)
-        self._width = width
-        self._lengths = [(length, by_length[length]) for length in sorted(by_length, reverse=True)]
+class _Selector:
+    """A rule with its prefixes as numbers."""
 
-    def lookup(self, address: int, shortest: int, device: str | None) -> Route | None:
-        for length, networks in self._lengths:
-            if length < shortest:
-                return None
-            for route in networks.get(address >> (self._width - length), ()):
-                if _is_usable(route, device):
-                    return route
-        return None
+    __slots__ = ("_destination", "_source", "_width", "rule")
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self._width = 32 if rule.family == 4 else 128
+        self._source = network_number(rule.source, rule.family) if rule.source else (0, 0)
+        self._destination = network_number(rule.destination, rule.family) if rule.destination else (0, 0)
+
+    def applies(self, flow: Flow) -> bool:
+        """`fib_rule_match`; selectors that have no field of their own are not looked at."""
+        rule = self.rule
+        mask = 0xFFFFFFFF if rule.mask is None else rule.mask
+        matches = (
+            (rule.input_device is None or rule.input_device == (flow.input_device or "lo"))
+            and (rule.output_device is None or rule.output_device == flow.output_device)
+            and (rule.mark is None or (flow.mark ^ rule.mark) & mask == 0)
+            and self._inside(flow.destination, self._destination)
+            and self._from(flow.source)
+        )
+        return matches != rule.inverted
+
+    def _from(self, source: int | None) -> bool:
+        # fib4_rule_match compares a source that is not chosen yet as 0.0.0.0, fib6_rule_match lets it match no prefix.
+        if source is None and (self._width == 128 and self._source[1]):
+            return False
+        return self._inside(source or 0, self._source)
+
+    def _inside(self, address: int, prefix: tuple[int, int]) -> bool:
+        network, length = prefix
+        return address >> (self._width - length) == network
 
 
 class Fib:
     """All tables and rules of one network namespace."""
 
     def __init__(self, namespace: NetworkNamespace) -> None:
-        """Build once per namespace; `lookup` is then cheap."""
+        """Build once per namespace; `lookup` is then cheap.
+
+        Raises:
+            ValueError: a route's or rule's prefix is none.
+        """
         grouped: dict[tuple[int, str], list[Route]] = {}
         for route in namespace.routes:
-            grouped.setdefault((_family(route.prefix), table_name(route.table)), []).append(route)
-        self._tables = {key: _Table(routes, 32 if key[0] == 4 else 128) for key, routes in grouped.items()}
-        self._rules = {
+            grouped.setdefault((6 if ":" in route.prefix else 4, table_name(route.table)), []).append(route)
+        self._rules: dict[int, Sequence[Rule]] = {
             family: sorted((rule for rule in namespace.rules if rule.family == family), key=lambda rule: rule.priority)
             or _DEFAULT_RULES[family]
             for family in (4, 6)
+        }
+        self._merged: Table | None = None
+        if _are_the_usual(self._rules[4]):
+            self._merged = Table([*grouped.pop((4, "local"), ()), *grouped.pop((4, "main"), ())], 4)
+        self._tables = {key: Table(routes, key[0]) for key, routes in grouped.items()}
+        self._selectors = {family: [_Selector(rule) for rule in rules] for family, rules in self._rules.items()}
+        # Read backwards, so that the first rule of a priority stays.
+        self._targets = {
+            family: {str(rule.priority): position for position, rule in reversed(list(enumerate(rules)))}
+            for family, rules in self._rules.items()
         }
 
     def lookup(
@@ -93,31 +132,98 @@ class Fib:
         *,
         mark: int = 0,
         output_device: str | None = None,
+        tos: int = 0,
     ) -> Match | None:
         """The decision for a packet, or None when no table has a route for it.
 
         `input_device` is where a forwarded packet came in; without it the packet is made by this machine.
+        `output_device` is a device the sender is bound to; where None or a refusal comes out of that, an IPv4 kernel
+        takes the destination to be on that link. Rules with selectors that can't be judged (`Rule.other`) are passed
+        by: `unjudged` names them. Addresses are unicast ones.
+
+        Raises:
+            ValueError: an address is none.
         """
-        address = ipaddress.ip_address(destination)
-        origin = ipaddress.ip_address(source) if source else None
-        skip_to = 0
-        for rule in self._rules[address.version]:
-            if rule.priority < skip_to or not _applies(rule, address, origin, input_device, output_device, mark):
+        flow = _flow(destination, source, input_device, mark, output_device, tos)
+        if flow.family == 4 and self._merged is not None:
+            return self._in_merged(self._merged, flow)
+        for selector in self._walk(flow):
+            rule = selector.rule
+            if rule.other:
                 continue
-            if rule.action == "goto":
-                skip_to = int(rule.table or 0)
-                continue
-            if rule.action == "nop":
-                continue
-            if rule.action != "lookup":
-                return Match(None, rule)
-            table = self._tables.get((address.version, table_name(rule.table or "main")))
-            suppressed = rule.suppress_prefix_length
-            shortest = 0 if suppressed is None else suppressed + 1
-            route = table.lookup(int(address), shortest, output_device) if table else None
-            if route is not None and route.kind != "throw":
-                return Match(route, rule)
+            found = self._try(rule, flow)
+            if found is not None:
+                return found
         return None
+
+    def unjudged(
+        self,
+        destination: str,
+        source: str | None = None,
+        input_device: str | None = None,
+        *,
+        mark: int = 0,
+        output_device: str | None = None,
+        tos: int = 0,
+    ) -> tuple[Rule, ...]:
+        """The rules that `lookup` passed by on its way although they may match and would decide.
+
+        They match in all that can be said of them, and their table has a route for the packet or they refuse it.
+        """
+        flow = _flow(destination, source, input_device, mark, output_device, tos)
+        doubtful: list[Rule] = []
+        for selector in self._walk(flow):
+            rule = selector.rule
+            if rule.other and (rule.action == "goto" or self._try(rule, flow) is not None):
+                doubtful.append(rule)
+            elif not rule.other and self._try(rule, flow) is not None:
+                break
+        return tuple(doubtful)
+
+    def _walk(self, flow: Flow) -> Iterator[_Selector]:
+        """The rules that match, in the kernel's order; `goto` is followed, and one without its target is passed by."""
+        selectors = self._selectors[flow.family]
+        position = 0
+        while position < len(selectors):
+            selector = selectors[position]
+            position += 1
+            rule = selector.rule
+            if rule.other:
+                # Inverted, what can be said does not tell whether the whole matches.
+                if rule.inverted or selector.applies(flow):
+                    yield selector
+            elif selector.applies(flow):
+                if rule.action == "goto":
+                    position = max(position, self._targets[flow.family].get(rule.table or "", 0))
+                elif rule.action != "nop":
+                    yield selector
+
+    def _try(self, rule: Rule, flow: Flow) -> Match | None:
+        if rule.action in ("goto", "nop"):
+            return None
+        if rule.action != "lookup":
+            return Match(None, rule)
+        table = self._tables.get((flow.family, table_name(rule.table or "main")))
+        found = table.lookup(flow) if table else None
+        if found is None or found.route.kind == "throw":
+            return None
+        suppressed = rule.suppress_prefix_length
+        # Only an answer that leads somewhere is suppressed, a refusal stands (fib_rules_lookup).
+        if suppressed is not None and found.length <= suppressed and found.route.kind not in REFUSING:
+            return None
+        return Match(found.route, rule, found.alternatives, flow.bound_to)
+
+    def _in_merged(self, merged: Table, flow: Flow) -> Match | None:
+        """`fib_lookup` without rules of the user's: any failure in main is asked again in default, if there is one."""
+        found = merged.lookup(flow)
+        default = self._tables.get((4, "default"))
+        if default is not None and (found is None or found.route.kind in REFUSING):
+            found = default.lookup(flow)
+        if found is None or found.route.kind == "throw":
+            return None
+        table = table_name(found.route.table)
+        rule = next(rule for rule in self._rules[4] if table_name(rule.table or "main") == table)
+        return Match(found.route, rule, found.alternatives, flow.bound_to)
 
 
 def table_name(table: str) -> str:
@@ -125,41 +231,20 @@ def table_name(table: str) -> str:
     return _TABLE_NAMES.get(table, table)
 
 
-def _family(prefix: str) -> int:
-    return 6 if ":" in prefix else 4
+def _flow(
+    destination: str, source: str | None, input_device: str | None, mark: int, output_device: str | None, tos: int
+) -> Flow:
+    family, address = address_number(destination)
+    origin = None
+    if source:
+        origin_family, origin = address_number(source)
+        if origin_family != family:
+            raise ValueError(f"{source} and {destination} are of two families")
+    # A source of :: is none (RT6_LOOKUP_F_HAS_SADDR).
+    return Flow(family, address, origin or None, input_device, mark, output_device, tos)
 
 
-def _is_usable(route: Route, device: str | None) -> bool:
-    if "dead" in route.flags:
-        return False
-    if device is not None and route.kind == "unicast":
-        return route.device == device or any(hop.device == device for hop in route.next_hops)
-    return True
-
-
-def _applies(
-    rule: Rule,
-    destination: IPAddress,
-    source: IPAddress | None,
-    input_device: str | None,
-    output_device: str | None,
-    mark: int,
-) -> bool:
-    mask = 0xFFFFFFFF if rule.mask is None else rule.mask
-    matches = (
-        _inside(destination, rule.destination)
-        and _inside(source, rule.source)
-        and (rule.input_device is None or rule.input_device == (input_device or "lo"))
-        and (rule.output_device is None or rule.output_device == output_device)
-        and (rule.mark is None or (mark & mask) == (rule.mark & mask))
-    )
-    return matches != rule.inverted
-
-
-def _inside(address: IPAddress | None, prefix: str | None) -> bool:
-    if prefix is None:
-        return True
-    network = ipaddress.ip_network(prefix, strict=False)
-    if address is None:
-        return network.prefixlen == 0
-    return address.version == network.version and address in network
+def _are_the_usual(rules: Iterable[Rule]) -> bool:
+    """Whether these are the three rules an IPv4 kernel begins with."""
+    bare = [msgspec.structs.replace(rule, text="", table=table_name(rule.table or "main")) for rule in rules]
+    return bare == [msgspec.structs.replace(rule, text="") for rule in _DEFAULT_RULES[4]]

@@ -30,7 +30,7 @@ FLAGS = frozenset(
 # Keywords with one value that changes nothing about where a packet goes, or that `text` is enough for.
 _PASSED_OVER = frozenset(
     {"advmss", "age", "congctl", "cwnd", "error", "expires", "features", "hoplimit", "initcwnd", "initrwnd", "ipid"}
-    | {"mark", "nhid", "pref", "quickack", "realm", "realms", "reordering", "rto_min", "rtt", "rttvar", "ssthresh"}
+    | {"mark", "nhid", "quickack", "realm", "realms", "reordering", "rto_min", "rtt", "rttvar", "ssthresh"}
     | {"ttl-propagate", "uid", "used", "users", "window", "fastopen_no_cookie", "oif", "flowlabel", "id"}
 )
 _KEYWORDS = (
@@ -51,6 +51,7 @@ _KEYWORDS = (
         "encap",
         "from",
         "iif",
+        "pref",
     }
     | {"cache", "nexthop", "lock"}
 )
@@ -77,6 +78,7 @@ class _Fields(msgspec.Struct):
     flags: tuple[str, ...] = ()
     from_source: str | None = None
     input_device: str | None = None
+    preference: str = ""
 
 
 def parse_routes(text: str, family: int = 4) -> Parsed[Route]:
@@ -194,6 +196,7 @@ def _from_words(said: list[str], family: int, text: str, *, answer: bool) -> Rou
         tos=fields.tos,
         flags=fields.flags,
         next_hops=tuple(next_hops),
+        preference=fields.preference,
         text=text,
     )
 
@@ -263,6 +266,8 @@ def _value(fields: _Fields, keyword: str, rest: Iterator[str]) -> bool:
             fields.from_source = value
         case "iif":
             fields.input_device = value
+        case "pref":
+            fields.preference = "" if value == "medium" else value
         case "metric" | "mtu" | "weight" | "tos" | "dsfield":
             count = _TOS.get(value) if keyword in ("tos", "dsfield") and value in _TOS else number(value)
             if count is None:
