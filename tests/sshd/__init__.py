@@ -5,10 +5,12 @@ Everything is in a directory of the test; no file of the person who runs the tes
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -50,6 +52,15 @@ def make_key(path: Path, passphrase: str = "", kind: str = "ed25519") -> Path:
 def public(path: Path) -> str:
     """The public half, `TYPE BASE64`."""
     return " ".join(Path(f"{path}.pub").read_text().split()[:2])
+
+
+def _descendants(pid: int) -> list[int]:
+    """All processes below one, which for an unprivileged sshd hold a connection two levels down."""
+    try:
+        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return [process for child in children for process in (*_descendants(child), child)]
 
 
 class Sshd:
@@ -116,14 +127,10 @@ class Sshd:
         self._process = None
 
     def hang_up(self) -> None:
-        """Cut every session, as a reboot of the node does, and listen again."""
-        for child in self.sessions():
-            os.kill(child, 9)
-
-    def sessions(self) -> list[int]:
-        """Process ids of the connections being served."""
-        listing = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(word) for word in listing.split()]
+        """Cut every session, as a reboot of the node does; the server goes on listening."""
+        for process in _descendants(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
     def __enter__(self) -> Sshd:
         return self.start()
