@@ -18,8 +18,9 @@ EXITS = {Verdict.DELIVERED: Exit.DELIVERED, Verdict.BROKEN: Exit.BROKEN, Verdict
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
 @click.option("-o", "--output", "form", type=click.Choice(FORMS), default="text", help="The form.")
+@click.option("--family", type=click.Choice(["4", "6"]), help="The IP family, where both ends have both.")
 @shared
-def command(flags: Flags, source: str, destination: str, form: str) -> None:
+def command(flags: Flags, source: str, destination: str, form: str, family: str | None) -> None:
     """Read and print the path between two pods, both ways.
 
     SRC and DST are namespace/pod, a pod's name in -n (else the context's namespace), or an IP. Exits 0 when both
@@ -27,7 +28,8 @@ def command(flags: Flags, source: str, destination: str, form: str) -> None:
     """
     with sessions.opened(flags) as session:
         path = running.run(
-            lambda progress, stop: session.trace(source, destination, progress, stop), bool(flags.verbose)
+            lambda progress, stop: session.trace(source, destination, progress, stop, int(family) if family else None),
+            bool(flags.verbose),
         )
     if form == "json":
         output.data(report.as_json(path))

@@ -31,7 +31,7 @@ SCHEMA: Final = "calitui.trace/1"
 
 
 class EndpointReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the packet starts or ends. `kind` is `pod`, `host-network-pod` or `ip`."""
+    """Where the packet starts or ends. `kind` is `pod`, `host-network-pod`, `node` or `external`."""
 
     kind: str
     namespace: str | None
@@ -41,11 +41,24 @@ class EndpointReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HeaderReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One IP header of the packet."""
+    """One IP header of the packet.
+
+    `detail` is what lies between it and the next, such as VXLAN's port and VNI; it is there only where there is any.
+    """
 
     protocol: str
     src: str
     dst: str
+    detail: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class NextHopReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of several equal next hops; `chosen` is null where the kernel was not asked."""
+
+    gateway: str | None
+    device: str | None
+    weight: int
+    chosen: bool | None
 
 
 class HopReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +77,7 @@ class HopReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     check: str | None
     lines: tuple[str, ...]
     disagreement: str | None
+    next_hops: tuple[NextHopReport, ...]
     ends: Disposition | None
 
 
@@ -106,7 +120,10 @@ class UnreadReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TraceReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole report. `taken_at` is RFC 3339 in UTC, null where the facts carry no time."""
+    """The whole report. `taken_at` is RFC 3339 in UTC, null where the facts carry no time.
+
+    `family` is 4 or 6; `other_family` is the same pair over the other one, null where the ends don't have both.
+    """
 
     schema: Literal["calitui.trace/1"]
     taken_at: datetime | None
@@ -117,6 +134,9 @@ class TraceReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policies: PoliciesReport
     findings: tuple[FindingReport, ...]
     unread: tuple[UnreadReport, ...]
+    family: int
+    notes: tuple[str, ...]
+    other_family: TraceReport | None
 
 
 def as_json(trace: Trace) -> bytes:
@@ -143,6 +163,9 @@ def report(trace: Trace) -> TraceReport:
         unread=tuple(
             UnreadReport(_text(missing.node), clean(missing.what), clean(missing.reason)) for missing in trace.unread
         ),
+        family=trace.family,
+        notes=tuple(clean(note) for note in trace.notes),
+        other_family=report(trace.other_family) if trace.other_family is not None else None,
     )
 
 
@@ -174,12 +197,19 @@ def _hop(hop: Hop) -> HopReport:
         route=_text(hop.route),
         evidence=hop.evidence,
         reason=_text(hop.reason),
-        packet=tuple(HeaderReport(clean(head.protocol), clean(head.src), clean(head.dst)) for head in hop.packet),
+        packet=tuple(
+            HeaderReport(clean(head.protocol), clean(head.src), clean(head.dst), _text(head.detail) or msgspec.UNSET)
+            for head in hop.packet
+        ),
         mtu=hop.mtu,
         explanation=_text(hop.explanation),
         check=_text(hop.check),
         lines=tuple(clean(line) for line in hop.lines),
         disagreement=_text(hop.disagreement),
+        next_hops=tuple(
+            NextHopReport(_text(choice.gateway), _text(choice.device), choice.weight, choice.chosen)
+            for choice in hop.next_hops
+        ),
         ends=hop.ends,
     )
 

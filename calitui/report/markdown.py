@@ -12,6 +12,7 @@ from calitui.facts.text import clean
 from calitui.report.words import (
     direction_line,
     endpoint_line,
+    family_line,
     headers_line,
     moment_line,
     unread_line,
@@ -36,6 +37,8 @@ def as_markdown(trace: Trace) -> str:
                 f"- Destination: {prose(endpoint_line(trace.destination))}",
                 f"- Policies: {prose(trace.policies.sentence or 'not evaluated')}",
                 f"- Read: {moment_line(trace.taken_at)}",
+                *(f"- Note: {prose(note)}" for note in trace.notes),
+                *([f"- Other family: {prose(family_line(trace))}"] if trace.other_family is not None else []),
             ]
         ),
     ]

@@ -16,8 +16,10 @@ from calitui.facts.text import clean
 from calitui.report.words import (
     direction_line,
     endpoint_line,
+    family_line,
     headers_line,
     moment_line,
+    next_hops_line,
     unread_line,
     verdict_line,
 )
@@ -48,6 +50,10 @@ def as_text(trace: Trace, width: int, colour: bool) -> str:
     page.prose("destination", endpoint_line(trace.destination), 0)
     page.prose("policies", trace.policies.sentence or "not evaluated", 0)
     page.prose("read", moment_line(trace.taken_at), 0)
+    for note in trace.notes:
+        page.prose("note", note, 0, "yellow")
+    if trace.other_family is not None:
+        page.prose("other family", family_line(trace), 0)
     for direction in trace.directions:
         _direction(page, direction)
     if trace.findings:
@@ -132,6 +138,8 @@ def _hop(page: _Page, hop: Hop) -> None:
         page.prose("disagreement", hop.disagreement, _INDENT, "bold yellow")
     if hop.route:
         page.verbatim("route", hop.route, _INDENT)
+    if hop.next_hops:
+        page.prose("next hops", next_hops_line(hop), _INDENT)
     if hop.packet:
         page.verbatim("packet", headers_line(hop.packet), _INDENT)
     if hop.mtu is not None:

@@ -61,7 +61,7 @@ def direction_line(direction: Direction) -> str:
 
 def endpoint_line(endpoint: Endpoint) -> str:
     """Who an end is: `pod huang1/web on k8s-calico2, 192.168.97.1`."""
-    kind = "address" if endpoint.kind == "ip" else clean(endpoint.kind.replace("-", " "))
+    kind = "outside address" if endpoint.kind == "external" else clean(endpoint.kind.replace("-", " "))
     words = f"{kind} {clean(endpoint.label)}"
     if endpoint.node:
         words += f" on {clean(endpoint.node)}"
@@ -72,8 +72,26 @@ def endpoint_line(endpoint: Endpoint) -> str:
 
 def headers_line(packet: tuple[Header, ...]) -> str:
     """The packet's headers, outermost first: `ipip 10.0.0.1 > 10.0.0.2 [ any 192.168.0.1 > 192.168.1.1 ]`."""
-    words = [clean(f"{header.protocol} {header.src} > {header.dst}") for header in packet]
+    words = [
+        clean(f"{header.protocol} {header.src} > {header.dst}" + (f" {header.detail}" if header.detail else ""))
+        for header in packet
+    ]
     return " [ ".join(words) + " ]" * (len(words) - 1)
+
+
+def next_hops_line(hop: Hop) -> str:
+    """The equal next hops of a route: `10.0.0.12 dev eth0 (the kernel's choice), 10.0.0.1 dev eth0`; "" for one."""
+    words = []
+    for choice in hop.next_hops:
+        via = f"{choice.gateway} dev {choice.device}" if choice.gateway else f"dev {choice.device}"
+        words.append(clean(via) + (" (the kernel's choice)" if choice.chosen else ""))
+    return ", ".join(words)
+
+
+def family_line(trace: Trace) -> str:
+    """What the pair's other IP family says, in one line; "" where there is none."""
+    other = trace.other_family
+    return f"IPv{other.family}: {verdict_line(other)}" if other is not None else ""
 
 
 def moment(seconds: float) -> datetime | None:

@@ -55,8 +55,18 @@ class Session(Protocol):
     def cluster(self) -> Cluster:
         """The newest inventory, read now if nothing was read before."""
 
-    def trace(self, source: str, destination: str, progress: ProgressSink, stop: threading.Event) -> Trace:
+    def trace(
+        self,
+        source: str,
+        destination: str,
+        progress: ProgressSink,
+        stop: threading.Event,
+        family: int | None = None,
+    ) -> Trace:
         """Read the nodes that matter and compute both directions; `namespace/pod`, a pod name or an address each.
+
+        `family` is 4 or 6, unset the one of the source's first address; where both ends have both, the other one is
+        in the trace too.
 
         Raises:
             UsageError: no such pod, or one without an address.

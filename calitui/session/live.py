@@ -85,7 +85,14 @@ class LiveSession:
             self._newest = newest
         return newest.cluster
 
-    def trace(self, source: str, destination: str, progress: ProgressSink, stop: threading.Event) -> Trace:
+    def trace(
+        self,
+        source: str,
+        destination: str,
+        progress: ProgressSink,
+        stop: threading.Event,
+        family: int | None = None,
+    ) -> Trace:
         """Read the nodes of both ends at once, then compute."""
         if self._newest is None:
             progress(Progress("reading pods, nodes and Calico's objects"))
@@ -96,7 +103,7 @@ class LiveSession:
             for name in nodes_on_the_way(*ends)
         ]
         facts = self._reader.read_all(requests, lambda node, what: progress(Progress(what, node)), stop)
-        return self._computed(facts, ends, progress, stop)
+        return self._computed(facts, ends, family, progress, stop)
 
     def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
         """Read everything anew, so that the recording is of one moment."""
@@ -115,7 +122,12 @@ class LiveSession:
         self._reader.close()
 
     def _computed(
-        self, facts: list[NodeFacts], ends: tuple[Endpoint, Endpoint], progress: ProgressSink, stop: threading.Event
+        self,
+        facts: list[NodeFacts],
+        ends: tuple[Endpoint, Endpoint],
+        family: int | None,
+        progress: ProgressSink,
+        stop: threading.Event,
     ) -> Trace:
         """The trace, with Calico's objects if they come within `_PATIENCE`."""
         deadline = time.monotonic() + _PATIENCE
@@ -126,7 +138,7 @@ class LiveSession:
                 if stop.is_set():
                     raise Cancelled
                 self._changed.wait(0.25)
-        return trace(self.cluster(), facts, *ends)
+        return trace(self.cluster(), facts, *ends, family)
 
     def _is_loading(self) -> bool:
         return self._newest is not None and self._newest.freshness is Freshness.LOADING

@@ -41,12 +41,19 @@ class RecordedSession:
         """As it was recorded."""
         return self._snapshot.cluster
 
-    def trace(self, source: str, destination: str, progress: ProgressSink, stop: threading.Event) -> Trace:
+    def trace(
+        self,
+        source: str,
+        destination: str,
+        progress: ProgressSink,
+        stop: threading.Event,
+        family: int | None = None,
+    ) -> Trace:
         """The path as it was when the recording was made."""
         progress(Progress(f"from {self.origin}"))
         cluster = self._snapshot.cluster
         ends = (resolve(cluster, source, self._namespace), resolve(cluster, destination, self._namespace))
-        return trace(cluster, self._snapshot.nodes, *ends)
+        return trace(cluster, self._snapshot.nodes, *ends, family)
 
     def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
         """The same recording again, of the nodes named only."""

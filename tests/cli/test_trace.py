@@ -59,7 +59,7 @@ def test_from_works_before_the_command_too(ipip: str, home: Path) -> None:
     ("source", "words"),
     [
         ("huang1/huangtest-69d9fddd97-2b8hx", "huangtest-69d9fddd97-2b8hr"),
-        ("203.0.113.7", "203.0.113.7"),
+        ("192.168.200.7", "192.168.200.7"),
         ("", "No pod"),
     ],
 )

@@ -15,7 +15,7 @@ from calitui.facts.missing import Missing
 from calitui.report import as_json, as_markdown, as_text, json_schema
 from calitui.report.contract import TraceReport
 from calitui.report.markdown import fenced, prose, span
-from calitui.trace.path import Disposition, Endpoint, Finding, Trace
+from calitui.trace.path import Disposition, Endpoint, Finding, Header, NextHopChoice, Trace
 from tests.report.paths import BROKEN, DELIVERED, FORWARD, OUT, ROUTE, UNKNOWN, with_directions
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -30,11 +30,13 @@ FINDING = Finding(
 FULL = replace(BROKEN, findings=(FINDING,), unread=(Missing("IPPools", "forbidden"),))
 
 KEYS = {
-    "": "schema taken_at verdict source destination directions policies findings unread",
+    "": "schema taken_at verdict source destination directions policies findings unread family notes other_family",
     "source": "kind namespace name node ip",
     "directions": "name disposition encapsulation path_mtu underlay hops",
-    "hops": "number step node device route evidence reason packet mtu explanation check lines disagreement ends",
+    "hops": "number step node device route evidence reason packet mtu explanation check lines disagreement next_hops "
+    "ends",
     "packet": "protocol src dst",
+    "next_hops": "gateway device weight chosen",
     "policies": "evaluated count sentence",
     "findings": "code severity node summary evidence fix",
     "unread": "node what reason",
@@ -74,9 +76,35 @@ def test_json_values() -> None:
 def test_schema_names_every_key() -> None:
     schema = json_schema()
     names = {name for part in schema["$defs"].values() for name in part.get("properties", {})}
-    assert names == {key for keys in KEYS.values() for key in keys.split()}
+    assert names == {key for keys in KEYS.values() for key in keys.split()} | {"detail"}
     for part in schema["$defs"].values():
-        assert set(part.get("required", ())) == set(part.get("properties", ()))
+        assert set(part.get("required", ())) == set(part.get("properties", ())) - {"detail"}
+
+
+def test_json_of_a_tunnel_with_ports_and_of_equal_next_hops() -> None:
+    outer = Header("udp", "10.0.0.11", "10.0.0.12", "VXLAN port 4789 VNI 4096")
+    choices = (
+        NextHopChoice(gateway="10.0.0.12", device="eth0", chosen=True),
+        NextHopChoice(gateway="10.0.0.1", device="eth0", chosen=False),
+    )
+    forward = replace(FORWARD, hops=(replace(OUT, packet=(outer,), next_hops=choices),))
+    trace = with_directions(DELIVERED, forward, DELIVERED.back)
+    hop = json.loads(as_json(trace))["directions"][0]["hops"][0]
+    assert hop["packet"][0]["detail"] == "VXLAN port 4789 VNI 4096"
+    assert [list(choice) for choice in hop["next_hops"]] == [KEYS["next_hops"].split()] * 2
+    text = as_text(trace, 100, False)
+    assert "10.0.0.12 dev eth0 (the kernel's choice), 10.0.0.1 dev eth0" in text
+    assert "VXLAN port 4789 VNI 4096" in text
+
+
+def test_the_other_family_and_notes_are_in_every_report() -> None:
+    trace = replace(DELIVERED, notes=("The eBPF dataplane is on.",), other_family=replace(BROKEN, family=6))
+    data = json.loads(as_json(trace))
+    assert data["notes"] == ["The eBPF dataplane is on."]
+    assert (data["other_family"]["family"], data["other_family"]["verdict"]) == (6, "broken")
+    for report in (as_text(trace, 100, False), as_markdown(trace)):
+        assert "The eBPF dataplane is on" in report
+        assert "IPv6: broken" in report
 
 
 @pytest.mark.parametrize(
