@@ -15,7 +15,7 @@ from importlib import resources
 from calitui.facts.missing import Missing
 from calitui.facts.node import Container, LookupAnswer, NetworkNamespace, NodeFacts, Question
 from calitui.nodes.parse import parse_answer
-from calitui.nodes.parse.namespace import HOST_SECTIONS, Reading, container_sections, read_namespace
+from calitui.nodes.parse.namespace import HOST_SECTIONS, Reading, container_sections, read_forwarding, read_namespace
 from calitui.nodes.parse.sections import Output, Part, split_output
 from calitui.nodes.parse.words import address, lines, verbatim
 
@@ -81,6 +81,8 @@ def parse_output(
     host: NetworkNamespace | None = None
     if split.started:
         host, unread = read_namespace(reading, HOST_SECTIONS)
+        host, unread_fdb = read_forwarding(reading, host)
+        unread += unread_fdb
     else:
         unread = [Missing(what, cut) for what in HOST_SECTIONS.values()]
     containers, absent = _containers(split, reading, containers_asked)

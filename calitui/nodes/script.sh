@@ -4,9 +4,10 @@
 #
 # For each SOURCE and DESTINATION it asks the kernel where such a packet would go from here. For each CONTAINER_IP it
 # looks into the network namespace of the container that holds it, which takes root. Then it prints links, addresses,
-# routes, rules, neighbours and a few sysctls of the node itself.
+# routes, rules, neighbours and a few sysctls of the node itself, and where its VXLAN devices send what.
 #
-# POSIX sh; needs ip, cat and grep, and for containers ls, sed and sort, and nsenter unless their namespaces are named.
+# POSIX sh; needs ip, cat and grep, for containers ls, sed and sort, and nsenter unless their namespaces are named, and
+# for the forwarding databases of VXLAN devices bridge.
 #
 # Output: `=== calitui 1 NONCE`, then parts `=== NONCE section NAME` ... `=== NONCE status N`, and `=== NONCE end` when
 # all of it was printed. The nonce is new each time, so that no name or alias of a device can be taken for such a line.
@@ -92,6 +93,15 @@ namespace() {
   section "${prefix}routes" "$@" -4 route show table all
   section "${prefix}routes6" "$@" -6 route show table all
   section "${prefix}neighbours" "$@" neigh
+}
+
+# forwarding: where each VXLAN device sends the frames for a MAC. BusyBox's ip can't be asked for a kind of device.
+forwarding() {
+  vxlan=$(ip -o link show type vxlan 2>/dev/null || ip -o link 2>/dev/null | grep '^[0-9]*: vxlan')
+  printf '%s\n' "$vxlan" | while read -r index name rest; do
+    name=${name%:} name=${name%@*}
+    [ -z "$name" ] || section "fdb $name" bridge fdb show dev "$name"
+  done
 }
 
 # holds ADDRESS IP-COMMAND [WORD ...]: whether the namespace that the command looks into has the address, and the other
@@ -215,6 +225,7 @@ main() {
     shift
   done
   namespace '' ip
+  forwarding
   ipv6=''
   [ ! -d /proc/sys/net/ipv6/conf ] || ipv6='/proc/sys/net/ipv6/conf/*/forwarding'
   set +f

@@ -8,13 +8,13 @@ from __future__ import annotations
 import msgspec
 
 from calitui.facts.missing import Missing
-from calitui.facts.node import NetworkNamespace, Rule
+from calitui.facts.node import ForwardingEntry, NetworkNamespace, Rule
 from calitui.nodes.parse.links import parse_links
-from calitui.nodes.parse.neighbours import parse_neighbours, parse_sysctls
+from calitui.nodes.parse.neighbours import parse_fdb, parse_neighbours, parse_sysctls
 from calitui.nodes.parse.routes import parse_routes
 from calitui.nodes.parse.rules import parse_rules
 from calitui.nodes.parse.sections import Part
-from calitui.nodes.parse.words import lines, verbatim
+from calitui.nodes.parse.words import Parsed, lines, verbatim
 
 _NAMES = ("links", "addresses", "routes", "routes6", "rules", "rules6", "neighbours")
 
@@ -62,7 +62,7 @@ def read_namespace(reading: Reading, names: dict[str, str]) -> tuple[NetworkName
     unparsed |= {"rules": rules.unparsed, "rules6": rules6.unparsed}
     for kind, odd in unparsed.items():
         if odd and not reasons.get(kind):
-            reasons[kind] = f"{len(odd)} of its lines in a form that is not known, the first: {odd[0][:120]}"
+            reasons[kind] = _odd(odd)
     if not reading.iproute2:
         _distrust_rules(reasons, {"rules": rules.items, "rules6": rules6.items})
     complete = frozenset(kind for kind, reason in reasons.items() if not reason)
@@ -84,6 +84,38 @@ def read_namespace(reading: Reading, names: dict[str, str]) -> tuple[NetworkName
     return namespace, missing
 
 
+def read_forwarding(reading: Reading, host: NetworkNamespace) -> tuple[NetworkNamespace, list[Missing]]:
+    """The node's own namespace with the forwarding databases of its VXLAN devices; nothing of it where it has none."""
+    parts = {name.removeprefix("fdb "): part for name, part in reading.sections.items() if name.startswith("fdb ")}
+    devices = dict.fromkeys([*parts, *(link.name for link in host.links if link.kind == "vxlan")])
+    if not devices:
+        return host, []
+    entries: list[ForwardingEntry] = []
+    unparsed: list[str] = []
+    reasons: list[str] = [] if "links" in host.complete else ["the links were not read, and with them which are VXLAN"]
+    for device in devices:
+        part = parts.get(device)
+        found = parse_fdb(_whole_entries(part), device) if part else Parsed[ForwardingEntry]()
+        entries += found.items
+        unparsed += found.unparsed
+        why = _why_unread(part, "fdb", reading.cut)
+        if found.unparsed and not why:
+            why = _odd(found.unparsed)
+        if why:
+            reasons.append(f"{why} ({device})")
+    host = msgspec.structs.replace(
+        host,
+        fdb=tuple(entries),
+        unparsed=(*host.unparsed, *unparsed),
+        complete=host.complete if reasons else host.complete | {"fdb"},
+    )
+    return host, [Missing("fdb", reasons[0])] if reasons else []
+
+
+def _odd(unparsed: tuple[str, ...]) -> str:
+    return f"{len(unparsed)} of its lines in a form that is not known, the first: {unparsed[0][:120]}"
+
+
 def _whole_entries(part: Part) -> str:
     """What was printed, without the last entry where the end is missing: the next hops of a route may be cut off."""
     if part.status is not None:
@@ -100,6 +132,8 @@ def _why_unread(part: Part | None, kind: str, cut: str) -> str:
         return cut
     if part.status == 0 or (kind.endswith("6") and _NO_IPV6 in part.said):
         return ""
+    if part.status == _NO_SUCH_COMMAND and kind == "fdb":
+        return "`bridge` is not there, as in the image of calico-node"
     if part.status == _NO_SUCH_COMMAND:
         return f"`{'grep' if kind == 'sysctls' else 'ip'}` is not installed on this node, or not in its PATH"
     said = lines(part.said)

@@ -1,8 +1,10 @@
-"""Neighbour entries as `ip neigh` prints them, and sysctls as `grep . /proc/sys/...` does."""
+"""Neighbour entries as `ip neigh` prints them, forwarding entries as `bridge fdb` does, and sysctls as `grep` does."""
 
 from __future__ import annotations
 
-from calitui.facts.node import Neighbour
+import re
+
+from calitui.facts.node import ForwardingEntry, Neighbour
 from calitui.facts.text import clean
 from calitui.nodes.parse.words import Parsed, address, lines, verbatim, words
 
@@ -10,6 +12,13 @@ STATES = frozenset(
     {"PERMANENT", "NOARP", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "INCOMPLETE", "NONE", "noarp"}
 )
 """The kernel's words for what it knows of a neighbour."""
+
+_MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5,19}")
+_FDB_VALUES = frozenset(
+    {"vlan", "port", "vni", "src_vni", "via", "link-netnsid", "nhid", "master", "br", "brport", "used", "state"}
+    | {"activity_notify"}
+)
+"""Words of `bridge fdb` with one value that no field is for."""
 
 _SYSCTL_ROOT = "/proc/sys/net/"
 
@@ -43,6 +52,42 @@ def _neighbour(line: str, device: str) -> Neighbour | None:
     if ip is None or not device or not (state or mac or "proxy" in said):
         return None
     return Neighbour(ip=ip, device=device, mac=mac if mac != "(incomplete)" else None, state=state, text=verbatim(line))
+
+
+def parse_fdb(text: str, device: str = "") -> Parsed[ForwardingEntry]:
+    """Read the output of `bridge fdb`; `device` is what `bridge fdb show dev DEVICE` leaves out of its lines."""
+    entries: list[ForwardingEntry] = []
+    unparsed: list[str] = []
+    for line in lines(text):
+        entry = _forwarding_entry(line, device)
+        if entry is None:
+            unparsed.append(verbatim(line))
+        else:
+            entries.append(entry)
+    return Parsed(tuple(entries), tuple(unparsed))
+
+
+def _forwarding_entry(line: str, device: str) -> ForwardingEntry | None:
+    said = words(line)
+    if not said or not _MAC.fullmatch(said[0]):
+        return None
+    destination: str | None = None
+    flags: list[str] = []
+    rest = iter(said[1:])
+    for word in rest:
+        if word == "dev":
+            device = next(rest, "")
+        elif word == "dst":
+            destination = address(next(rest, ""))
+            if destination is None:
+                return None
+        elif word in _FDB_VALUES:
+            next(rest, None)
+        else:
+            flags.append(word)
+    if not device:
+        return None
+    return ForwardingEntry(said[0], device, destination, tuple(flags), verbatim(line))
 
 
 def parse_sysctls(text: str) -> tuple[dict[str, str], tuple[str, ...]]:

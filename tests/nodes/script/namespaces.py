@@ -66,6 +66,11 @@ _SET_UP = """
 -n {pod} route add default via 169.254.1.1 dev eth0
 """
 
+_FORWARDING = """
+-n {node} fdb add 66:35:31:bd:3e:3a dev vxlan.calico dst 10.173.32.26 self permanent
+-n {node} fdb add 66:35:31:bd:3e:3b dev vxlan.calico dst 10.173.32.25 vni 4097 port 4790 self
+"""
+
 
 class Node:
     """The namespaces of one test; `holder` is a process in a namespace that has no name."""
@@ -138,6 +143,8 @@ def node() -> Iterator[Node]:
         _run("ip", "netns", "exec", made.name, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
         for line in _SET_UP.strip().splitlines():
             _run("ip", *line.format(**names).split())
+        for line in _FORWARDING.strip().splitlines():
+            _run("bridge", *line.format(**names).split())
         _nameless_pod(made)
         _quiet(made)
         yield made

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from typing import Any
 import pytest
 
 from calitui.facts.node import NetworkNamespace, NodeFacts, Question, Route
-from tests.nodes.script.namespaces import NAMELESS_POD, NODE_IP, POD, POD6, REMOTE_POD, Node, elsewhere, node
+from calitui.nodes.script import SCRIPT
+from tests.nodes.script.namespaces import NAMELESS_POD, NODE_IP, POD, POD6, REMOTE_POD, Node, elsewhere, node, read
 
 pytestmark = [
     pytest.mark.lab,
@@ -24,7 +27,7 @@ SCRUBBED = ("ip", "cat", "grep", "sed", "sort", "tail", "ls")
 """The programs of calico-node's image that the script may count on."""
 
 QUESTIONS = (Question(POD, REMOTE_POD), Question(NODE_IP, POD), Question("192.168.213.1", "192.168.97.5"))
-ALL = {"links", "addresses", "routes", "routes6", "rules", "rules6", "neighbours", "sysctls"}
+ALL = {"links", "addresses", "routes", "routes6", "rules", "rules6", "neighbours", "sysctls", "fdb"}
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +161,33 @@ def test_neighbours_are_what_the_kernel_says(facts: NodeFacts, real: Node) -> No
     assert len(settled & {one[:2] for one in ours}) == 3
 
 
+def test_forwarding_entries_are_what_the_kernel_says(facts: NodeFacts, real: Node) -> None:
+    theirs = json.loads(_output("bridge", "-n", real.name, "-j", "fdb", "show", "dev", "vxlan.calico"))
+    ours = {(one.mac, one.device, one.destination, one.flags) for one in _host(facts).fdb}
+    shown = {"permanent": ("permanent",), "static": ("static",), "": ()}
+    assert ours == {
+        (one["mac"], "vxlan.calico", one.get("dst"), (*one["flags"], *shown[one["state"]])) for one in theirs
+    }
+    assert ("66:35:31:bd:3e:3a", "vxlan.calico", "10.173.32.26", ("self", "permanent")) in ours
+
+
+def _output(*words: str) -> str:
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_a_node_without_vxlan_is_not_asked_for_it(real: Node) -> None:
+    output = subprocess.run(
+        ["ip", "netns", "exec", real.pod, "sh", "-s"],
+        input=SCRIPT.encode(),
+        capture_output=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    facts = read(output)
+    assert _host(facts).complete == ALL - {"fdb"}
+    assert facts.missing == ()
+
+
 def test_sysctls_of_the_devices(facts: NodeFacts) -> None:
     sysctls = _host(facts).sysctls
     assert sysctls["ipv4/ip_forward"] == "1"
@@ -192,7 +222,7 @@ def test_containers_are_found_by_name_and_by_process(facts: NodeFacts, real: Nod
     assert (named.ip, named.found_by) == (POD, f"/run/netns/{real.pod}")
     assert (nameless.ip, nameless.found_by) == (NAMELESS_POD, f"/proc/{real.holder.pid}/ns/net")
     for one in (named, nameless):
-        assert one.namespace.complete == ALL - {"sysctls"}
+        assert one.namespace.complete == ALL - {"sysctls", "fdb"}
         inner = next(link for link in one.namespace.links if link.name == "eth0")
         assert inner.addresses[0].ip == one.ip
     routes = {route.text for route in named.namespace.routes}
@@ -222,11 +252,12 @@ def _directory(path: Path, programs: tuple[str, ...]) -> Path:
 
 def test_the_image_of_calico_node_is_enough(real: Node, tmp_path: Path) -> None:
     facts = real.facts(QUESTIONS, [POD, NAMELESS_POD], sh=_shell(("dash",)), path=_directory(tmp_path, SCRUBBED))
-    assert _host(facts).complete == ALL
+    assert _host(facts).complete == ALL - {"fdb"}
     assert len(facts.answers) == 7
     assert [one.ip for one in facts.containers] == [POD]  # `ip` itself enters a namespace that has a name
     assert [(one.what, one.reason) for one in facts.missing] == [
-        (f"container {NAMELESS_POD}", "nsenter is not there (it is behind cali0000000000b)")
+        ("fdb", "`bridge` is not there, as in the image of calico-node (vxlan.calico)"),
+        (f"container {NAMELESS_POD}", "nsenter is not there (it is behind cali0000000000b)"),
     ]
 
 
@@ -243,7 +274,7 @@ def test_the_same_address_elsewhere_on_the_machine_is_another_container(real: No
     with elsewhere(NAMELESS_POD, like=real) as stranger:
         facts = real.facts([], [NAMELESS_POD], path=path)
         assert facts.containers == ()
-        (missing,) = facts.missing
+        (missing,) = (one for one in facts.missing if one.what != "fdb")
         assert missing.reason.startswith("more than one network namespace may be its own")
         assert {str(stranger), str(real.holder.pid)} <= set(missing.reason.split())
         by_number = real.facts([], [NAMELESS_POD])
@@ -260,7 +291,8 @@ def test_busyboxs_ip_is_read_as_far_as_it_tells(real: Node, tmp_path: Path) -> N
     reasons = {one.what: one.reason for one in facts.missing}
     assert "BusyBox" in reasons["rules"]
     assert reasons["routes"].endswith("192.168.210.64/26")  # it leaves the next hops of this route out
-    assert _host(facts).complete == ALL - {"rules", "routes", "routes6"}
+    assert reasons["fdb"].startswith("`bridge` is not there")
+    assert _host(facts).complete == ALL - {"rules", "routes", "routes6", "fdb"}
     routes = {route.prefix: route for route in _host(facts).routes}
     assert (routes["192.168.210.128/26"].gateway, routes["192.168.210.128/26"].device) == ("10.173.32.26", "eth0")
     assert routes["192.168.97.0/26"].kind == "blackhole"
@@ -287,6 +319,6 @@ def test_an_alias_with_lines_of_its_own_forges_nothing(real: Node) -> None:
         facts = real.facts(QUESTIONS)
     finally:
         real.ip("link", "set", "br0", "alias", "")
-    assert _host(facts).complete == ALL - {"links"}
+    assert _host(facts).complete == ALL - {"links", "fdb"}
     assert "6.6.6.6" not in {route.gateway for route in _host(facts).routes}
     assert not any("\x1b" in line for line in _host(facts).unparsed)

@@ -15,6 +15,7 @@ RECORDED = Path(__file__).with_name("recorded.txt").read_bytes()
 NONCE = RECORDED.split(b"\n")[1].split()[-1]
 CONTAINERS = ("192.168.97.1", "192.168.97.2", "10.173.32.23")
 HOST = {"links", "addresses", "routes", "routes6", "rules", "rules6", "neighbours", "sysctls"}
+WHOLE = HOST | {"fdb"}
 
 
 def read(output: bytes, containers: tuple[str, ...] = CONTAINERS, *, truncated: bool = False) -> NodeFacts:
@@ -59,7 +60,7 @@ def test_everything_that_was_printed_is_a_fact() -> None:
     )
     assert (facts.hostname, facts.kernel) == ("k8s-calico2", "6.1.0-13-amd64")
     assert facts.host is not None
-    assert facts.host.complete == HOST
+    assert facts.host.complete == WHOLE
     assert facts.host.unparsed == ()
     assert facts.host.sysctls["ipv4/ip_forward"] == "1"
     assert facts.host.sysctls["ipv4/conf/cali3683f65394b/proxy_arp"] == "0"
@@ -140,14 +141,18 @@ def test_cut_anywhere_only_what_was_printed_to_its_end_is_complete() -> None:
         facts = read(cut)
         if facts.host is None:
             continue
-        for section in HOST:
-            start = RECORDED.index(mark(f"section {section}\n"))
+        for section in WHOLE:
+            shown = "fdb vxlan.calico" if section == "fdb" else section
+            start = RECORDED.index(mark(f"section {shown}\n"))
             ended = RECORDED.index(b"\n", RECORDED.index(mark("status "), start)) < position
             assert (section in facts.host.complete) == ended
-            assert (section in reasons(facts)) != ended
+            # Whether there is a VXLAN device at all is not known before the links are.
+            if section != "fdb" or "links" in facts.host.complete:
+                assert (section in reasons(facts)) != ended
         assert set(facts.host.routes) <= set(whole.host.routes)
         assert set(facts.host.rules) <= set(whole.host.rules)
         assert set(facts.host.neighbours) <= set(whole.host.neighbours)
+        assert set(facts.host.fdb) <= set(whole.host.fdb)
         assert set(facts.answers) <= set(whole.answers)
         assert facts.host.unparsed == ()
 
@@ -157,7 +162,7 @@ def test_a_section_that_was_not_printed() -> None:
     facts = read(RECORDED[:start] + RECORDED[RECORDED.index(mark("section routes6\n")) :])
     assert reasons(facts)["routes"] == "the script did not print it"
     assert facts.host is not None
-    assert facts.host.complete == HOST - {"routes"}
+    assert facts.host.complete == WHOLE - {"routes"}
 
 
 @pytest.mark.parametrize(
@@ -173,8 +178,31 @@ def test_a_command_that_failed_says_why(status: int, said: bytes, reason: str) -
     facts = read(replaced("routes", b"blackhole 192.168.97.0/26 proto bird", status, said))
     assert reasons(facts)["routes"] == reason
     assert facts.host is not None
-    assert facts.host.complete == HOST - {"routes"}
+    assert facts.host.complete == WHOLE - {"routes"}
     assert "blackhole 192.168.97.0/26 proto bird" in {route.text for route in facts.host.routes}
+
+
+def test_no_bridge_command_is_said() -> None:
+    facts = read(replaced("fdb vxlan.calico", b"", 127, b"sh: 61: bridge: not found"))
+    assert reasons(facts)["fdb"] == "`bridge` is not there, as in the image of calico-node (vxlan.calico)"
+    assert facts.host is not None
+    assert facts.host.complete == HOST
+
+
+def test_a_forwarding_entry_that_no_grammar_covers() -> None:
+    facts = read(replaced("fdb vxlan.calico", b"66:35:31:bd:3e:3a dst nowhere self", 0))
+    assert facts.host is not None
+    assert facts.host.unparsed == ("66:35:31:bd:3e:3a dst nowhere self",)
+    assert "fdb" not in facts.host.complete
+    assert reasons(facts)["fdb"].startswith("1 of its lines in a form that is not known, the first: 66:35")
+
+
+def test_without_links_nobody_knows_which_devices_are_vxlan() -> None:
+    facts = read(replaced("links", b"", 1))
+    assert facts.host is not None
+    assert "fdb" not in facts.host.complete
+    assert len(facts.host.fdb) == 2
+    assert reasons(facts)["fdb"].startswith("the links were not read")
 
 
 def test_a_kernel_without_ipv6_has_no_ipv6_routes() -> None:
