@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 from calitui.errors import Exit
@@ -30,5 +31,6 @@ def run(
     from calitui.tui.app import CalituiApp
 
     app = CalituiApp(session, theme=theme, source=source, destination=destination, prompts=prompts)
+    gc.freeze()  # what was imported stays: walking it again and again would cost frames
     result = app.run()
     return int(Exit.DELIVERED) if result is None else int(result)

@@ -7,6 +7,7 @@ substring scan over the same haystacks in one list comprehension. Also shown: wh
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 import time
@@ -60,7 +61,9 @@ class Gates:
         """The first."""
         return self.inventories[0].cluster
 
-    def trace(self, source: str, destination: str, progress: ProgressSink, stop: threading.Event) -> Trace:
+    def trace(
+        self, source: str, destination: str, progress: ProgressSink, stop: threading.Event, family: int | None = None
+    ) -> Trace:
         """Not measured here."""
         raise LookupError(source)
 
@@ -137,6 +140,7 @@ async def measure(number: int) -> None:
 
     session = Gates([Inventory(cluster, Freshness.LIVE), Inventory(changed, Freshness.LIVE)])
     app = CalituiApp(session)
+    gc.freeze()  # as calitui.tui.run does
     async with app.run_test(size=(120, 36)) as pilot:
         home = app.screen
         assert isinstance(home, HomeScreen)

@@ -68,7 +68,9 @@ class RecordedSession:
     def cluster(self) -> Cluster:
         return self.inventories[-1].cluster
 
-    def trace(self, source: str, destination: str, progress: ProgressSink, stop: threading.Event) -> Trace:
+    def trace(
+        self, source: str, destination: str, progress: ProgressSink, stop: threading.Event, family: int | None = None
+    ) -> Trace:
         self.asked.append((source, destination))
         self.stops.append(stop)
         for step in STEPS:
