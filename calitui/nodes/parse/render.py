@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from calitui.facts.node import NextHop, Route
 
 
-def render_route(route: Route) -> str:
+class Beside(msgspec.Struct, frozen=True):
+    """Words of a printed route that `Route` has no field for, each where iproute2 puts them.
+
+    `behind_prefix` are such as `encap` and `nhid`, `behind_flags` such as `uid` and `expires`, `behind_metrics` such as
+    `iif`. `metrics` stands for the words of `Route.mtu` where there are more metrics than that one. `hops` are the
+    words that begin each next hop. `preference` is IPv6's, "" for none.
+    """
+
+    behind_prefix: tuple[str, ...] = ()
+    behind_flags: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    behind_metrics: tuple[str, ...] = ()
+    hops: tuple[tuple[str, ...], ...] = ()
+    preference: str = "medium"
+
+
+NOTHING = Beside()
+
+
+def render_route(route: Route, beside: Beside = NOTHING) -> str:
     """One line in iproute2's order of words; `parse_routes` reads it back to the same route.
 
     Next hops follow in the same line, as `ip route add` takes them.
@@ -13,6 +34,7 @@ def render_route(route: Route) -> str:
     ipv6 = ":" in route.prefix
     said = [] if route.kind == "unicast" else [route.kind]
     said.append(_shown(route.prefix, ipv6))
+    said += beside.behind_prefix
     if route.tos:
         said += ["tos", f"0x{route.tos:02x}"]
     said += _towards(route.gateway, route.device, ipv6)
@@ -27,11 +49,16 @@ def render_route(route: Route) -> str:
     if route.metric or ipv6:
         said += ["metric", str(route.metric)]
     said += route.flags
-    if route.mtu is not None:
+    said += beside.behind_flags
+    if beside.metrics:
+        said += beside.metrics
+    elif route.mtu is not None:
         said += ["mtu", str(route.mtu)]
-    if ipv6:
-        said += ["pref", "medium"]
-    for hop in route.next_hops:
+    said += beside.behind_metrics
+    if ipv6 and beside.preference:
+        said += ["pref", beside.preference]
+    for number, hop in enumerate(route.next_hops):
+        said += ["nexthop", *(beside.hops[number] if beside.hops else ())]
         said += _next_hop(hop, ipv6)
     return " ".join(said)
 
@@ -52,4 +79,4 @@ def _towards(gateway: str | None, device: str | None, ipv6: bool) -> list[str]:
 
 
 def _next_hop(hop: NextHop, ipv6: bool) -> list[str]:
-    return ["nexthop", *_towards(hop.gateway, hop.device, ipv6), "weight", str(hop.weight), *hop.flags]
+    return [*_towards(hop.gateway, hop.device, ipv6), "weight", str(hop.weight), *hop.flags]
