@@ -14,8 +14,9 @@ from calitui.errors import Cancelled, UsageError
 from calitui.facts.cluster import Cluster, Freshness, Inventory, Node
 from calitui.facts.node import NodeFacts
 from calitui.facts.snapshot import Snapshot
+from calitui.nodes.reading import ReadRequest
 from calitui.nodes.ssh.prompts import NoPrompts, Prompts
-from calitui.nodes.ssh.reader import ReadRequest, SshReader
+from calitui.nodes.ssh.reader import SshReader
 from calitui.nodes.ssh.resolve import SshOptions
 from calitui.session.options import Options
 from calitui.session.progress import Progress, ProgressSink

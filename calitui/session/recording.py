@@ -10,8 +10,8 @@ from itertools import permutations
 
 from calitui.facts.cluster import Cluster, Node
 from calitui.facts.node import Question
+from calitui.nodes.reading import ReadRequest
 from calitui.nodes.script import LARGEST_QUESTIONS
-from calitui.nodes.ssh.reader import ReadRequest
 
 
 def plan(cluster: Cluster, nodes: tuple[Node, ...]) -> tuple[ReadRequest, ...]:

@@ -11,7 +11,6 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
@@ -22,6 +21,7 @@ from calitui.facts.cluster import Node
 from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
 from calitui.facts.text import clean
+from calitui.nodes.reading import ReadRequest, read_all
 from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
 from calitui.nodes.ssh.connect import Connection, Limits, Ways, silence_paramiko
 from calitui.nodes.ssh.deadline import Deadline, in_background
@@ -35,20 +35,9 @@ from calitui.nodes.ssh.sudo import refusal
 
 Result = TypeVar("Result")
 
-MOST_AT_ONCE = 32
-"""Nodes that are read at the same time."""
-
 VIA = "ssh"
 _STARTED = b"=== calitui "
 """The script's first words: where they are missing it did not run."""
-
-
-class ReadRequest(msgspec.Struct, frozen=True):
-    """What to read from `node`: the kernel's answers to `questions`, and the inside of pods with these addresses."""
-
-    node: Node
-    questions: tuple[Question, ...] = ()
-    containers: tuple[str, ...] = ()
 
 
 class SshReader:
@@ -103,18 +92,7 @@ class SshReader:
         Raises:
             Cancelled: `stop` was set.
         """
-        if not requests:
-            return []
-
-        def one(request: ReadRequest) -> NodeFacts:
-            name = request.node.name
-            return self.read(
-                request.node, request.questions, request.containers, lambda what: progress(name, what), stop
-            )
-
-        with ThreadPoolExecutor(min(MOST_AT_ONCE, len(requests)), thread_name_prefix="ssh node") as executor:
-            futures = [executor.submit(one, request) for request in requests]
-            return [future.result() for future in futures]
+        return read_all(self.read, requests, progress, stop)
 
     def describe(self, node: Node) -> Description:
         """Where and how `node` would be dialled, without connecting.
@@ -167,7 +145,7 @@ class SshReader:
         if outcome is None or refused:
             outcome = self._run(node.name, resolved, command(positional), progress, stop)
         if not outcome.output:
-            raise NodeError(_silence(resolved, outcome), f"Try `ssh {resolved.target.name} sh -c true`")
+            raise NodeError(_silence(resolved, outcome), f"Try `{resolved.target.command} true`")
         facts = parse_output(
             outcome.output,
             node=node.name,

@@ -14,9 +14,10 @@ import pytest
 from calitui.errors import Cancelled, NodeError
 from calitui.facts.cluster import Node
 from calitui.facts.node import NodeFacts, Question
+from calitui.nodes.reading import ReadRequest
 from calitui.nodes.ssh.connect import Limits
 from calitui.nodes.ssh.prompts import NoPrompts, Prompts
-from calitui.nodes.ssh.reader import ReadRequest, SshReader
+from calitui.nodes.ssh.reader import SshReader
 from calitui.nodes.ssh.resolve import SshOptions
 from tests.nodes.ssh.conftest import Person
 from tests.sshd import USER, Client, Sshd
@@ -344,3 +345,14 @@ def test_many_nodes_at_once(client: Client, reader: Make, tmp_path: Path) -> Non
         facts = reader().read_all(requests, lambda *_: None, threading.Event())
         assert [one.name for one in facts if one.host] == [f"n{number}" for number in range(12)]
         assert many.logins == 12
+
+
+def test_node_that_floods(client: Client, reader: Make, tmp_path: Path) -> None:
+    script = tmp_path / "flood.sh"
+    script.write_text('sh -c "$SSH_ORIGINAL_COMMAND" | head -n 30\nhead -c 50000000 /dev/zero\n')
+    with Sshd(tmp_path / "flooding", options=f"ForceCommand sh {script}") as flooding:
+        flooding.authorize(client.key)
+        client.alias("node1", flooding)
+        facts = read(reader())
+    assert any("larger than 32 MiB" in one.reason for one in facts.missing)
+    assert all(one.reason.isprintable() for one in facts.missing)
