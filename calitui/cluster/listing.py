@@ -6,11 +6,14 @@ Measured: pages of 500 throughout cost half as much again as pages of 2,000, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from functools import partial
 from typing import Generic, TypeVar
 
 import msgspec
 
 from calitui.cluster import lenient
+from calitui.cluster.parallel import spawn
 from calitui.cluster.refusal import ApiError
 from calitui.facts.text import clean
 
@@ -34,33 +37,37 @@ class Chunk(msgspec.Struct, Generic[T]):
     version: str
 
 
-def pages(get: Get, path: str, kind: type[T]) -> Iterator[Chunk[T]]:
+def pages(get: Get, path: str, kind: type[T], *, ahead: bool = False) -> Iterator[Chunk[T]]:
     """List the objects of `path` as `kind`; the next page is asked for when the next chunk is.
 
-    A continue token that the server has forgotten (410) starts the list anew without pages, as client-go does.
+    With `ahead` it is asked for while this page is being decoded. A continue token that the server has forgotten (410)
+    starts the list anew without pages, as client-go does.
 
     Raises:
         ApiError: from `get`, or the answer is no list.
     """
     query: dict[str, str | int] = {"limit": FIRST_PAGE}
     first = True
+    asked: Future[bytes | bytearray] | None = None
     while True:
         try:
-            data = get(path, query)
+            data = asked.result() if asked is not None else get(path, query)
         except ApiError as error:
             if error.status != GONE or first:
                 raise
-            query, first = {}, True
+            query, first, asked = {}, True, None
             continue
         try:
+            token = lenient.metadata(data).continue_
+            query = {"limit": PAGE, "continue": token}
+            asked = spawn(partial(get, path, query)) if ahead and token else None
             page = lenient.page(data, kind)
         except ValueError as error:
             raise ApiError(
                 f"{clean(path)}: the answer is no list of a Kubernetes API ({clean(str(error))[:200]})",
                 "Check the server's address in the kubeconfig, and proxies (HTTPS_PROXY, proxy-url)",
             ) from None
-        token = page.metadata.continue_
         yield Chunk(page.items or [], first, not token, page.metadata.resource_version)
         if not token:
             return
-        query, first = {"limit": PAGE, "continue": token}, False
+        first = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -61,7 +61,8 @@ def read(api: Api) -> Cluster:
         all_pods, missing = _pods(api)
     except ApiError:
         # The others fail alike in a moment; ended requests leave no connection behind when `api` is closed next.
-        wait((version, node_list, objects), timeout=1)
+        others: list[Future[Any]] = [version, node_list, objects]
+        wait(others, timeout=1)
         raise
     found_nodes = _result(node_list, "nodes")
     cluster = Cluster(
@@ -98,7 +99,7 @@ def _pods(api: Api) -> tuple[tuple[Pod, ...], tuple[Missing, ...]]:
 def _all_pods(get: Callable[[str, Mapping[str, str | int]], bytearray], path: str) -> tuple[Pod, ...]:
     words = pods.Words()
     found: list[Pod] = []
-    for chunk in pages(get, path, pods.RawPod):
+    for chunk in pages(get, path, pods.RawPod, ahead=True):
         if chunk.first:
             found = []
         found.extend(pod for raw in chunk.items if (pod := pods.pod(raw, words)).name)
