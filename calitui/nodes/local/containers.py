@@ -93,7 +93,7 @@ def _read_if_it_fits(veth: Veth, ip: str, search: Search) -> Seen | None:
     with Netlink(search.stop) as kernel:
         if not _fits(read_links(kernel)[0], veth, ip):
             return None
-        seen = read_namespace(kernel, search.names, sysctls=False)
+        seen = read_namespace(kernel, search.names, of_node=False)
         if _fits(seen.namespace.links, veth, ip):
             return seen
         raise OSError(errno.ENXIO, f"it lost {ip} meanwhile")

@@ -34,7 +34,7 @@ def read_host(questions: Sequence[Question], containers: Sequence[str], search: 
         OSError: netlink can't be used here.
     """
     with Netlink(search.stop) as kernel:
-        seen = read_namespace(kernel, search.names, sysctls=True)
+        seen = read_namespace(kernel, search.names, of_node=True)
         lookups = Lookups(kernel, seen.devices, search.names)
         answers, unanswered = lookups.ask(questions)
         found = tuple(_container(ip, seen, lookups, kernel, search) for ip in containers)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from calitui.facts.missing import Missing
-from calitui.facts.node import Link, NetworkNamespace, Route
+from calitui.facts.node import ForwardingEntry, Link, NetworkNamespace, Route
 from calitui.facts.text import clean
 from calitui.nodes.local.links import Device, decode_address, decode_device, make_links
 from calitui.nodes.local.messages import Devices
@@ -54,15 +54,14 @@ def read_links(kernel: Netlink) -> tuple[tuple[Link, ...], dict[str, Dumped[Any]
     return links, {"links": devices, "addresses": addresses}
 
 
-def read_namespace(kernel: Netlink, names: Names, *, sysctls: bool) -> Seen:
-    """Everything of the namespace that `kernel` asks; sysctls only where somebody looks at them.
+def read_namespace(kernel: Netlink, names: Names, *, of_node: bool) -> Seen:
+    """Everything of the namespace that `kernel` asks; forwarding entries and sysctls only of a node's own.
 
     Raises:
         Cancelled: the user stopped it.
     """
     links, dumps = read_links(kernel)
     devices = Devices({link.index: link.name for link in links})
-    vxlans = {link.name for link in links if link.kind == "vxlan"}
 
     def route(message: Mapping[str, Any]) -> Route | str | None:
         if message["flags"] & CLONED:
@@ -75,18 +74,21 @@ def read_namespace(kernel: Netlink, names: Names, *, sysctls: bool) -> Seen:
     for number, section in ((4, "routes"), (6, "routes6")):
         dumps[section] = _refused(kernel.routes(number, route))
     dumps["neighbours"] = kernel.neighbours(lambda message: decode_neighbour(message, devices, names))
-    entries = kernel.forwarding_entries(lambda message: decode_forwarding_entry(message, devices))
-    dumps["fdb"] = entries
+    entries: tuple[ForwardingEntry, ...] = ()
+    if of_node:
+        vxlans = {link.name for link in links if link.kind == "vxlan"}
+        dumps["fdb"] = kernel.forwarding_entries(lambda message: decode_forwarding_entry(message, devices))
+        entries = tuple(entry for entry in dumps["fdb"].items if entry.device in vxlans)
     reasons = {section: _why(dumped) for section, dumped in dumps.items()}
     values: dict[str, str] = {}
-    if sysctls:
+    if of_node:
         values, reasons["sysctls"] = read_sysctls()
     namespace = NetworkNamespace(
         links=links,
         routes=dumps["routes"].items + dumps["routes6"].items,
         rules=dumps["rules"].items + dumps["rules6"].items,
         neighbours=dumps["neighbours"].items,
-        fdb=tuple(entry for entry in entries.items if entry.device in vxlans),
+        fdb=entries,
         sysctls=values,
         unparsed=tuple(line for dumped in dumps.values() for line in dumped.odd),
         complete=frozenset(section for section, reason in reasons.items() if not reason),

@@ -1,4 +1,6 @@
-"""Neighbours and forwarding entries from netlink messages, and the lines that `ip neigh` and `bridge fdb` print."""
+"""Neighbours and forwarding entries from netlink messages, and the lines that `ip neigh` and `bridge fdb show dev`
+print.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,7 @@ def decode_forwarding_entry(message: Mapping[str, Any], devices: Devices) -> For
     device = devices.name(message["ifindex"])
     destination = payload(message, "NDA_DST")
     outer = str(ipaddress.ip_address(destination)) if len(destination) in (4, 16) else None
-    said = [mac, "dev", device, *(["dst", outer] if outer else [])]
+    said = [mac, *(["dst", outer] if outer else [])]
     for key, name in (("NDA_VLAN", "vlan"), ("NDA_PORT", "port"), ("NDA_VNI", "vni"), ("NDA_SRC_VNI", "src_vni")):
         said += [name, str(held[key])] if held.get(key) else []
     said += ["via", devices.name(held["NDA_IFINDEX"])] if "NDA_IFINDEX" in held else []

@@ -52,7 +52,7 @@ _UNNAMED = {25: "RTA_UID", 26: "RTA_TTL_PROPAGATE", 30: "RTA_NH_ID"}
 _ENCAPSULATIONS = ("none", "mpls", "ip", "ila", "ip6", "seg6", "bpf", "seg6local", "rpl", "ioam6", "xfrm")
 _METRICS = {"RTAX_CC_ALGO": "congctl"}
 _MTU_LOCKED = 1 << 2
-_PREFERENCES = {0: "medium", 1: "high", 3: "low"}
+_PREFERENCES = {1: "high", 3: "low"}
 _TICKS = 100
 
 
@@ -94,6 +94,7 @@ def decode_route(message: Mapping[str, Any], devices: Devices, names: Names, *, 
         tos=message["tos"],
         flags=_flags(message["flags"]),
         next_hops=tuple(hop for hop, _ in hops),
+        preference=_PREFERENCES.get(held.get("RTA_PREF", 0), ""),
     )
     source = _source(held, message["src_len"], family)
     before_cache = _before_cache(held)
@@ -103,7 +104,7 @@ def decode_route(message: Mapping[str, Any], devices: Devices, names: Names, *, 
         metrics=_metric_words(metrics),
         behind_metrics=("iif", devices.name(held["RTA_IIF"])) if "RTA_IIF" in held else (),
         hops=tuple(words for _, words in hops),
-        preference=_PREFERENCES.get(held["RTA_PREF"], "medium") if "RTA_PREF" in held else "",
+        preference="RTA_PREF" in held,
     )
     text = clean(render_route(route, beside))
     understood = kind != "none" and "RTA_NEWDST" not in held and (answer or not source)

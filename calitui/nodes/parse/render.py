@@ -12,7 +12,7 @@ class Beside(msgspec.Struct, frozen=True):
 
     `behind_prefix` are such as `encap` and `nhid`, `behind_flags` such as `uid` and `expires`, `behind_metrics` such as
     `iif`. `metrics` stands for the words of `Route.mtu` where there are more metrics than that one. `hops` are the
-    words that begin each next hop. `preference` is IPv6's, "" for none.
+    words that begin each next hop. `preference` says whether IPv6's is printed: old kernels have none.
     """
 
     behind_prefix: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ class Beside(msgspec.Struct, frozen=True):
     metrics: tuple[str, ...] = ()
     behind_metrics: tuple[str, ...] = ()
     hops: tuple[tuple[str, ...], ...] = ()
-    preference: str = "medium"
+    preference: bool = True
 
 
 NOTHING = Beside()
@@ -56,7 +56,7 @@ def render_route(route: Route, beside: Beside = NOTHING) -> str:
         said += ["mtu", str(route.mtu)]
     said += beside.behind_metrics
     if ipv6 and beside.preference:
-        said += ["pref", beside.preference]
+        said += ["pref", route.preference or "medium"]
     for number, hop in enumerate(route.next_hops):
         said += ["nexthop", *(beside.hops[number] if beside.hops else ())]
         said += _next_hop(hop, ipv6)
