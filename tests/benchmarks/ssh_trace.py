@@ -21,9 +21,10 @@ import paramiko
 
 from calitui.facts.cluster import Node
 from calitui.facts.node import NodeFacts, Question
+from calitui.nodes.reading import ReadRequest
 from calitui.nodes.script import SCRIPT, arguments, command
 from calitui.nodes.ssh.prompts import NoPrompts
-from calitui.nodes.ssh.reader import ReadRequest, SshReader
+from calitui.nodes.ssh.reader import SshReader
 from calitui.nodes.ssh.resolve import SshOptions
 from tests.sshd import USER, Client, Sshd, why_not
 

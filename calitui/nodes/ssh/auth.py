@@ -200,7 +200,7 @@ class Login:
         parts += [*dict.fromkeys(self._declined), *([self._agent_trouble] if self._agent_trouble else [])]
         user = f"Check the user (--ssh-user, now {self._target.user})"
         return NodeError(
-            "; ".join(parts), f"{user} and that `ssh {self._target.name}` works, or load a key with ssh-add"
+            "; ".join(parts), f"{user} and that `{self._target.command}` works, or load a key with ssh-add"
         )
 
 

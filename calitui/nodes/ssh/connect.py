@@ -189,7 +189,7 @@ def _handshake_failure(
         words = proxy.said
         return NodeError(
             f"ProxyCommand for {target.name} brought no SSH server" + (f": {words}" if words else ""),
-            f"Try `ssh {target.name}`",
+            f"Try `{target.command}`",
         )
     if transport.remote_version:
         return NodeError(f"SSH handshake with {target.address} failed: {said(error)}")

@@ -22,7 +22,7 @@ MOST_OUTPUT = 64 * 1024
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """How a node would be dialled. `asked` is what ssh was asked for, `way` the jump hosts or the ProxyCommand.
+    """How a node would be dialled. `asked` is what ssh was asked for, `command` what a person would type, `way` the jump hosts or the ProxyCommand.
 
     `host_keys` are the known keys, `TYPE FINGERPRINT (FILE:LINE)`; none means that its key is unknown. `keys` are the
     key files that exist, `agent` the agent's socket.
@@ -30,6 +30,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
     node: str
     asked: str
+    command: str
     address_source: str
     host: str
     port: int
@@ -62,6 +63,7 @@ def describe(node: Node, resolved: Resolved) -> Description:
     return Description(
         node=node.name,
         asked=target.name,
+        command=target.command,
         address_source=resolved.address_source,
         host=target.host,
         port=target.port,

@@ -103,7 +103,7 @@ def _unknown(question: HostKeyQuestion, entries: HostEntries, target: Target) ->
     also = f"; keys of other types are known: {', '.join(question.known_types)}" if question.known_types else ""
     if entries.has_authority:
         also += "; a @cert-authority line names it, but host certificates are not supported"
-    hint = f"Compare the fingerprint and accept it once with `ssh {target.name}`, or use --accept-new-host-keys"
+    hint = f"Compare the fingerprint and accept it once with `{target.command}`, or use --accept-new-host-keys"
     if target.host_key_checking == "yes":
         hint = "StrictHostKeyChecking is yes: add its key to known_hosts"
     return NodeError(

@@ -124,7 +124,7 @@ class Resolver:
             # As `ssh -J a,b` does: b is reached by way of a; a single hop follows its own configuration.
             before = hops[:-1] or None
             jump = self._target(last, None, (*passed, destination.host), warnings, before)
-        return from_settings(destination.host, answer.settings, jump)
+        return from_settings(destination.host, answer.settings, jump, answer.command)
 
 
 def _address(node: Node, kind: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -27,9 +28,12 @@ PATIENCE = 20.0
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The settings for one name, and what a person should know about how they were read."""
+    """The settings for one name, and what a person should know about how they were read. `command` is what a person
+    would type to get there.
+    """
 
     settings: Settings
+    command: str
     warning: str = ""
 
 
@@ -41,19 +45,22 @@ def ask(destination: Destination, config: str | None, user: str | None) -> Answe
     """
     if config is not None and not Path(config).expanduser().is_file():
         raise NodeError(f"No ssh config file {config}", "Check --ssh-config")
+    words: list[str] = []
+    if login := destination.user or user:
+        words += ["-l", login]
+    if destination.port is not None:
+        words += ["-p", str(destination.port)]
+    own = [] if config is None else ["-F", str(Path(config).expanduser())]
+    typed = shlex.join(["ssh", *own, *words, destination.host])
     binary = shutil.which("ssh")
     if binary is None:
-        return _ask_paramiko(destination, config, user)
-    return Answer(_ask_openssh(binary, destination, config, user))
+        return _ask_paramiko(destination, config, login, typed)
+    flags = own or _home_flag()
+    return Answer(_ask_openssh([binary, *flags, "-G", *words, "--", destination.host], typed), typed)
 
 
-def _ask_openssh(binary: str, destination: Destination, config: str | None, user: str | None) -> Settings:
-    command = [binary, *_config_flag(config), "-G"]
-    if login := destination.user or user:
-        command += ["-l", login]
-    if destination.port is not None:
-        command += ["-p", str(destination.port)]
-    command += ["--", destination.host]
+def _ask_openssh(command: list[str], typed: str) -> Settings:
+    asked = typed.replace("ssh ", "ssh -G ", 1)
     try:
         # A session of its own has no terminal: a `Match exec` can't ask anything on ours.
         done = subprocess.run(
@@ -67,15 +74,14 @@ def _ask_openssh(binary: str, destination: Destination, config: str | None, user
         )
     except subprocess.TimeoutExpired:
         raise NodeError(
-            f"`ssh -G {destination.host}` did not answer within {PATIENCE:.0f} s",
-            "Look for Match exec in the ssh config",
+            f"`{asked}` did not answer within {PATIENCE:.0f} s", "Look for Match exec in the ssh config"
         ) from None
     except OSError as error:
         raise NodeError(f"`ssh -G` can't be run: {error.strerror}") from None
     if done.returncode != 0:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit status {done.returncode}"]
         told = next((line for line in words if "line" in line or "config" in line), words[-1])
-        raise NodeError(f"`ssh -G {destination.host}` failed: {clean(told)}", "Fix the ssh config file it names")
+        raise NodeError(f"`{asked}` failed: {clean(told)}", "Fix the ssh config file it names")
     return _parse(done.stdout.decode("utf-8", "replace"))
 
 
@@ -92,9 +98,8 @@ def _parse(text: str) -> Settings:
     return settings
 
 
-def _config_flag(config: str | None) -> list[str]:
-    if config is not None:
-        return ["-F", str(Path(config).expanduser())]
+def _home_flag() -> list[str]:
+    """OpenSSH takes the home directory from the password database, where it may not be the one of $HOME."""
     if _account_home() == str(Path.home()):
         return []
     own = Path.home() / ".ssh" / "config"
@@ -108,7 +113,7 @@ def _account_home() -> str:
         return str(Path.home())
 
 
-def _ask_paramiko(destination: Destination, config: str | None, user: str | None) -> Answer:
+def _ask_paramiko(destination: Destination, config: str | None, login: str | None, typed: str) -> Answer:
     path = Path(config).expanduser() if config else Path.home() / ".ssh" / "config"
     try:
         text = path.read_text("utf-8", "replace") if path.is_file() else ""
@@ -119,11 +124,11 @@ def _ask_paramiko(destination: Destination, config: str | None, user: str | None
     for key in found:
         value: str | list[str] = found[key]
         settings[key] = [value] if isinstance(value, str) else list(value)
-    if login := destination.user or user:
+    if login:
         settings["user"] = [login]
     if destination.port is not None:
         settings["port"] = [str(destination.port)]
     settings.setdefault("identityfile", [f"~/.ssh/id_{kind}" for kind in ("rsa", "ecdsa", "ed25519")])
     doubtful = sorted({word.lower() for word in re.findall(r"(?im)^\s*(include|match)\b", text)})
     warning = f"no ssh program here: {' and '.join(doubtful)} in {path} are not fully understood" if doubtful else ""
-    return Answer(settings, warning)
+    return Answer(settings, typed, warning)

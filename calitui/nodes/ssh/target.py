@@ -26,7 +26,7 @@ _OFF = ("no", "false", "none", "")
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """One SSH server. `name` is what ssh was asked for, `host` what is dialled.
+    """One SSH server. `name` is what ssh was asked for, `host` what is dialled, `command` what a person would type.
 
     `jump` is the server to go through. `agent` is the path of the agent's socket or None. `methods` are the
     authentication methods that are not switched off. `host_key_checking` is `ask`, `yes`, `no` or `accept-new`.
@@ -37,6 +37,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     user: str
     port: int = 22
+    command: str = ""
     jump: Target | None = None
     proxy_command: str | None = None
     identity_files: tuple[str, ...] = ()
@@ -81,8 +82,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.jump.way} > {self.jump.login}" if self.jump.jump else self.jump.login
 
 
-def from_settings(name: str, settings: Settings, jump: Target | None) -> Target:
+def from_settings(name: str, settings: Settings, jump: Target | None, command: str = "") -> Target:
     """The target that `settings` describe for `name`; `jump` is the already resolved last hop of its ProxyJump.
+    `command` is what a person would type.
 
     Raises:
         NodeError: the host, user or port is not one.
@@ -92,7 +94,7 @@ def from_settings(name: str, settings: Settings, jump: Target | None) -> Target:
     port = _number(_one(settings, "port") or "22", f"Port for {name}")
     alias = _one(settings, "hostkeyalias")
     tokens = _tokens(name, host, port, user, alias)
-    command = _one(settings, "proxycommand")
+    proxy = _one(settings, "proxycommand")
     methods = {
         "publickey": "pubkeyauthentication",
         "keyboard-interactive": "kbdinteractiveauthentication",
@@ -105,8 +107,9 @@ def from_settings(name: str, settings: Settings, jump: Target | None) -> Target:
         host=host,
         user=user,
         port=port,
+        command=command or f"ssh {name}",
         jump=jump,
-        proxy_command=None if jump or command.lower() in _OFF else expand(command, tokens),
+        proxy_command=None if jump or proxy.lower() in _OFF else expand(proxy, tokens),
         identity_files=_paths(settings, "identityfile", tokens),
         certificate_files=_paths(settings, "certificatefile", tokens),
         identities_only=_one(settings, "identitiesonly").lower() not in _OFF,

@@ -188,6 +188,18 @@ class TestSshConfig:
         assert target.jump is not None
         assert target.jump.user == "hopper"
 
+    @pytest.mark.parametrize(
+        ("options", "command"),
+        [
+            (SshOptions(), "ssh 10.173.32.23"),
+            (SshOptions(user="ops", address="name"), "ssh -l ops k8s-calico2"),
+            (SshOptions(targets={"k8s-calico2": "me@other:2222"}), "ssh -l me -p 2222 other"),
+        ],
+    )
+    def test_command_that_a_person_would_type(self, config: Path, options: SshOptions, command: str) -> None:
+        config.write_text("Host 10.*\n  ProxyCommand relay %h\n")
+        assert Resolver(options).resolve(NODE).target.command == command
+
     def test_chain_of_jumps(self, config: Path) -> None:
         config.write_text("Host 10.*\n  ProxyJump a@one:2201,two\nHost two\n  ProxyJump never\n  User b\n")
         target = Resolver(SshOptions()).resolve(NODE).target
