@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import urllib3
 from kubernetes.client import ApiClient, ApiException
 
-from calitui.cluster.kubeconfig import Target, load
+from calitui.cluster.kubeconfig import load
 from calitui.cluster.refusal import ApiError, refused, unreachable
 from calitui.errors import ClusterError
 
@@ -136,7 +136,7 @@ class Api:
         self._timeout = request_timeout
         self._lock = threading.Lock()
         self._target = load(kubeconfig, context, interactive=True)
-        self._client = self._new_client(self._target)
+        self._client = self._new_client(self._target.configuration, self.server)
         self._loaded = time.monotonic()
         # gzip costs more than it saves on a loopback, and saves nine tenths everywhere else.
         host = urlsplit(self.server).hostname or ""
@@ -199,6 +199,19 @@ class Api:
         with self.open(path, body=body) as response:
             return response.body()
 
+    def new_client(self, refused: Any = None) -> Any:
+        """An ApiClient of the caller's own, for what can't share one; the caller closes it.
+
+        `refused` is one of these whose credentials the server did not accept: newer ones are looked for.
+
+        Raises:
+            ApiError: the settings can't be used.
+        """
+        client = self._client
+        if refused is not None and refused.configuration is client.configuration:
+            self._renewed(client)
+        return self._new_client(self._client.configuration, self.server)
+
     def _send(
         self,
         client: Any,
@@ -236,7 +249,8 @@ class Api:
             if time.monotonic() - self._loaded < RENEW_SECONDS:
                 return False
             try:
-                self._client = self._new_client(load(self._kubeconfig, self._context, interactive=False))
+                target = load(self._kubeconfig, self._context, interactive=False)
+                self._client = self._new_client(target.configuration, target.server)
             except ClusterError as error:
                 log.info("credentials could not be renewed: %s", error)
                 return False
@@ -244,11 +258,11 @@ class Api:
             return True
 
     @staticmethod
-    def _new_client(target: Target) -> Any:
+    def _new_client(configuration: Any, server: str) -> Any:
         try:
-            return ApiClient(configuration=target.configuration)
+            return ApiClient(configuration=configuration)
         except (ImportError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise unreachable(error, target.server) from None
+            raise unreachable(error, server) from None
 
     def close(self) -> None:
         """Let connections go."""

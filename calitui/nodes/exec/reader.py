@@ -1,0 +1,178 @@
+"""Reads nodes through the calico-node pods that run on them: one exec of the one script per read.
+
+Whatever goes wrong becomes a `Missing` with one line that says what to try. The inside of other pods is out of reach
+from there (calico-node does not share the node's process ids), so it is never asked for: the trace infers it. This
+module must not know what the script prints.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from calitui.errors import CalituiError, Cancelled, NodeError
+from calitui.facts.cluster import Node, Pod
+from calitui.facts.missing import Missing
+from calitui.facts.node import NodeFacts, Question
+from calitui.facts.text import clean
+from calitui.nodes.exec.access import Access, NewClient
+from calitui.nodes.exec.channels import Limits, Outcome, failed, run
+from calitui.nodes.exec.pod import calico_node, target
+from calitui.nodes.reading import ReadRequest, read_all
+from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
+from calitui.nodes.ssh.deadline import Deadline
+
+VIA = "exec"
+ADDRESS_SOURCE = "calico-node pod"
+NO_VIEW = "calico-node has no view of other processes' namespaces"
+"""Why the inside of a pod is not read."""
+
+WHOLE = 120.0
+"""Seconds for one node from finding the pod to the last byte."""
+
+MOST_OUTPUT = 64 * 1024
+
+
+class Check(msgspec.Struct, frozen=True):
+    """Whether commands run in the calico-node pod of a node, `reason` if not."""
+
+    node: str
+    reached: bool
+    reason: str = ""
+    target: str = ""
+
+
+class ExecReader:
+    """Reads nodes by exec. All methods may be called from several threads at once; a `calitui.nodes.reading.Reader`."""
+
+    def __init__(
+        self, new_client: NewClient, pods: Callable[[], tuple[Pod, ...]], limits: Limits | None = None
+    ) -> None:
+        """`pods` are the cluster's pods as they are known now; it is asked at each read and must not block for long."""
+        self._pods = pods
+        self._limits = limits or Limits()
+        self._access = Access(new_client, self._limits)
+
+    def read(
+        self,
+        node: Node,
+        questions: Sequence[Question],
+        containers: Sequence[str],
+        progress: Callable[[str], None],
+        stop: threading.Event,
+    ) -> NodeFacts:
+        """Everything the script reads on `node`; a failure is a `Missing` of `node`.
+
+        Raises:
+            Cancelled: `stop` was set.
+        """
+        name = ""
+        try:
+            pod = calico_node(node, self._pods())
+            name = target(pod)
+            return self._read(node, pod, questions, containers, progress, Deadline(WHOLE, stop))
+        except Cancelled:
+            raise
+        except CalituiError as error:
+            return _nothing(node.name, error, name)
+
+    def read_all(
+        self, requests: Sequence[ReadRequest], progress: Callable[[str, str], None], stop: threading.Event
+    ) -> list[NodeFacts]:
+        """Read several nodes at once, in the order of `requests`; `progress` is told the node's name and what it is.
+
+        Raises:
+            Cancelled: `stop` was set.
+        """
+        return read_all(self.read, requests, progress, stop)
+
+    def describe(self, node: Node) -> str:
+        """The pod that would be asked about `node`, `namespace/name`, without connecting.
+
+        Raises:
+            NodeError: there is none; the message says why.
+        """
+        return target(calico_node(node, self._pods()))
+
+    def check(self, node: Node, stop: threading.Event) -> Check:
+        """Ask for the rights and run `sh -c true` in the pod.
+
+        Raises:
+            Cancelled: `stop` was set.
+        """
+        name = ""
+        try:
+            pod = calico_node(node, self._pods())
+            name = target(pod)
+            outcome = self._run(pod, ["sh", "-c", "true"], b"", MOST_OUTPUT, Deadline(WHOLE, stop))
+        except Cancelled:
+            raise
+        except CalituiError as error:
+            return Check(node.name, reached=False, reason=str(error), target=name)
+        if outcome.status == 0:
+            return Check(node.name, reached=True, target=name)
+        return Check(node.name, reached=False, reason=str(failed(outcome, name)), target=name)
+
+    def close(self) -> None:
+        """Let connections go. Safe to call twice."""
+        self._access.close()
+
+    def _read(
+        self,
+        node: Node,
+        pod: Pod,
+        questions: Sequence[Question],
+        containers: Sequence[str],
+        progress: Callable[[str], None],
+        deadline: Deadline,
+    ) -> NodeFacts:
+        try:
+            words = command(arguments(questions, ()))
+        except ValueError as error:
+            raise NodeError(f"This can't be asked of {node.name}: {clean(str(error))}") from None
+        progress(f"reading routes, links and neighbours in {target(pod)}")
+        outcome = self._run(pod, words, SCRIPT.encode(), LARGEST_OUTPUT, deadline)
+        if not outcome.output:
+            raise failed(outcome, target(pod))
+        facts = parse_output(
+            outcome.output,
+            node=node.name,
+            via=VIA,
+            target=target(pod),
+            address_source=ADDRESS_SOURCE,
+            read_at=time.time(),
+            containers_asked=(),
+            truncated=outcome.truncated,
+        )
+        unseen = [Missing(f"container {clean(ip)}", NO_VIEW, node.name) for ip in dict.fromkeys(containers)]
+        return msgspec.structs.replace(facts, missing=(*facts.missing, *unseen, *_interrupted(node.name, outcome)))
+
+    def _run(self, pod: Pod, words: Sequence[str], stdin: bytes, largest: int, deadline: Deadline) -> Outcome:
+        return run(self._access.open(pod, words, deadline), stdin, self._limits, largest, deadline)
+
+
+def _interrupted(name: str, outcome: Outcome) -> list[Missing]:
+    """What only the transport knows about an output that stops too early."""
+    if outcome.cut:
+        how = f"was cut off, {outcome.cut}"
+    elif outcome.failure:
+        how = f"failed: {outcome.failure}"
+    elif outcome.status:
+        how = f"ended with exit status {outcome.status}" + (f" ({outcome.complaint})" if outcome.complaint else "")
+    else:
+        return []
+    return [Missing("rest of the output", f"the script {how}; what it had read by then is kept", name)]
+
+
+def _nothing(name: str, error: CalituiError, where: str) -> NodeFacts:
+    return NodeFacts(
+        name=name,
+        via=VIA,
+        target=where,
+        address_source=ADDRESS_SOURCE if where else "",
+        read_at=time.time(),
+        missing=(Missing(what="node", reason=str(error), node=name),),
+    )
