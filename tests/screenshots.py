@@ -89,8 +89,9 @@ def trace_is_there(app: CalituiApp) -> bool:
 async def shoot(session: Session, demo: str, ends: tuple[str, str], folder: Path) -> None:
     """Home and Trace of one demo in every size, the large Trace in the light theme too."""
     font_files = fonts()
+    read_at = session.cluster().read_at
     for width, height in SIZES:
-        app = CalituiApp(session, theme=DARK, source=ends[0])
+        app = CalituiApp(session, theme=DARK, source=ends[0], now=lambda: read_at + 60)
         async with app.run_test(size=(width, height)) as pilot:
             await settled(pilot, partial(pods_are_there, app))
             await pilot.press("down")

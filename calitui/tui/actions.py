@@ -70,6 +70,7 @@ TRACE = (
     Action("y", "y", "copy", "copy", "Copy the trace as Markdown (OSC 52: the terminal must allow it)."),
     Action("e", "e", "export", "export", "Write the trace to a file: .md, .json or .txt."),
     Action("u", "u", "unread", "unread", "Everything that could not be read, and why."),
+    Action("6", "6", "family", "IPv6", "The same pair over the other IP family, where both have addresses of it."),
 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from calitui.report.words import next_hops_line
 from calitui.trace.path import Disposition, Evidence, Hop, Trace
 from calitui.tui.text import crop_middle, width_of, wrap
 from calitui.tui.trace import words
@@ -27,6 +28,8 @@ def detail(trace: Trace, hop: Hop, width: int, roomy: bool) -> Content:
         blocks.append([Content(line) for line in wrap(hop.explanation, width)])
     if hop.packet:
         blocks.append([Content.styled(line, "$link") for line in boxes(hop.packet, width, not roomy)])
+    if hop.next_hops:
+        blocks.append(_labelled("next hops", next_hops_line(hop), width))
     check = _labelled("see it", hop.check, width, "bold") if hop.check else []
     evidence = _evidence(hop, width)
     blocks += [evidence, check] if roomy else [check, evidence]

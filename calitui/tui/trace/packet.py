@@ -39,7 +39,7 @@ def title_of(packet: tuple[Header, ...], depth: int, width: int) -> str:
     """`outer IP 10.0.0.1 → 10.0.0.2 · IPIP proto 4`, or the longest shorter form that fits."""
     header = packet[depth]
     place = "" if len(packet) == 1 else "outer " if depth < len(packet) - 1 else "inner "
-    protocol = _PROTOCOLS.get(header.protocol, header.protocol.upper())
+    protocol = header.detail or _PROTOCOLS.get(header.protocol, header.protocol.upper())
     ends = f"{header.src} → {header.dst}"
     forms = [
         f"{place}IP {ends} · {protocol}",
@@ -48,6 +48,6 @@ def title_of(packet: tuple[Header, ...], depth: int, width: int) -> str:
         f"{place}{ends}",
         ends,
     ]
-    if header.protocol == "any":
+    if header.protocol == "any" and not header.detail:
         del forms[1]
     return next((form for form in forms if width_of(form) <= width), ends)

@@ -33,7 +33,7 @@ def rows(direction: Direction, width: int, selected: int | None, compact: bool) 
         if index == 0 or (hop.node is not None and hop.node != machine):
             drawn.extend(_machine(direction, hop, index, width, compact, heading))
             machine = hop.node
-        drawn.append(Row(_hop(hop, width, index == selected), index))
+        drawn.append(Row(_hop(direction, index, width, index == selected), index))
     if not direction.hops:
         drawn.append(Row(Content.styled(crop(" ? no hop could be computed", width), "$warn")))
     elif direction.disposition is not Disposition.DELIVERED:
@@ -77,13 +77,14 @@ def _ruled(start: str, parts: list[Content], width: int, rule: str = "─") -> C
     return Content.assemble(line, (" " + rule * room, "$dim")) if room > 0 else line
 
 
-def _hop(hop: Hop, width: int, selected: bool) -> Content:
+def _hop(direction: Direction, index: int, width: int, selected: bool) -> Content:
+    hop = direction.hops[index]
     glyph = words.station(hop)
     step = words.SHORT[hop.step].ljust(words.SHORT_WIDTH)
     lead = f"{hop.number:>3} "
     room = width - 2 - len(lead) - len(step) - 2
     evidence = words.EVIDENCE[hop.evidence]
-    text = words.essence(hop)
+    text = words.essence(direction, index)
     if width_of(text) + 2 + len(evidence) <= room:
         blanks = " " * (room - width_of(text) - len(evidence))
         tail = Content.assemble(text, blanks, (evidence, "$dim"))

@@ -29,7 +29,7 @@ from calitui.tui.trace.detail import detail
 from calitui.tui.trace.export import ExportScreen
 from calitui.tui.trace.pathview import PathView
 from calitui.tui.trace.reader import Reader
-from calitui.tui.trace.views import asked_again, first_look, notes, swapped
+from calitui.tui.trace.views import asked_again, first_look, notes, over_other_family, swapped
 from calitui.tui.unread import UnreadScreen
 
 MEDIUM = 110
@@ -112,12 +112,15 @@ class TraceScreen(Screen[None]):
     def _arrived(self, message: TraceRead) -> None:
         if message.run != self.reader.run:
             return
-        again = self.trace is not None
+        old = self.trace
+        again = old is not None
         self.reader.busy = False
         self.trace = message.trace
-        self.source, self.destination = asked_again(message.trace, self.source, self.destination)
+        if old is not None and old.family != message.trace.family:
+            self.trace = over_other_family(message.trace) or message.trace
+        self.source, self.destination = asked_again(self.trace, self.source, self.destination)
         if not again:
-            self.direction, self.selected = first_look(message.trace)
+            self.direction, self.selected = first_look(self.trace)
         self._say(f"Read again at {clock(self.now())}" if again else "", "bold $good")
         self._show()
 
@@ -201,13 +204,15 @@ class TraceScreen(Screen[None]):
         bar = self.query_one(KeyBar)
         if self.trace is None:
             busy = self.reader.busy
-            gone = dict.fromkeys(("detail", "copy", "export", "unread", "direction"), "")
+            gone = dict.fromkeys(("detail", "copy", "export", "unread", "direction", "family"), "")
             bar.rename(gone | {"back": "stop" if busy else "back", "again": "" if busy else "read again"})
         else:
             other = "return" if self.direction == 0 else "forward"
             notes = "unread" if self.trace.unread else ""
+            family = self.trace.other_family
             bar.rename(
-                {"direction": other, "unread": notes, "detail": "path" if self.has_class("-detail") else "detail"}
+                {"family": f"IPv{family.family}" if family is not None else ""}
+                | {"direction": other, "unread": notes, "detail": "path" if self.has_class("-detail") else "detail"}
             )
 
     def _say(self, text: str, style: str) -> None:
@@ -281,6 +286,18 @@ class TraceScreen(Screen[None]):
         self.direction = 0
         if self.reader.busy:
             self._read()
+        self._show()
+
+    def action_family(self) -> None:
+        """The same pair over the other IP family."""
+        if self.trace is None:
+            return
+        other = over_other_family(self.trace)
+        if other is None:
+            self._say("Only one IP family: one end has no address of the other", "bold $warn")
+            return
+        self.trace = other
+        self.direction, self.selected = first_look(other)
         self._show()
 
     def action_again(self) -> None:

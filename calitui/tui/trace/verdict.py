@@ -50,7 +50,8 @@ def basis(trace: Trace, width: int, now: float) -> tuple[list[Content], Content]
     rest = clean(verdict_line(trace)).split(SEPARATOR)[1:]
     routing = [word for word in rest if word.startswith("routing only")]
     others = [word for word in rest if not word.startswith("routing only")]
-    texts = [*routing, *others]
+    family = [f"IPv{trace.family}"] if trace.family == 6 or trace.other_family is not None else []
+    texts = [*routing, *family, *others]
     when = moment(trace.taken_at, now)
     taken = sum(width_of(text) + 3 for text in texts)
     sentence = clean(trace.policies.sentence)

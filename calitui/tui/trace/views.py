@@ -9,6 +9,7 @@ import msgspec
 from textual.content import Content
 
 from calitui.facts.text import clean
+from calitui.report.words import SEPARATOR, verdict_line
 from calitui.trace.path import Disposition, Trace
 
 
@@ -25,7 +26,16 @@ def swapped(trace: Trace) -> Trace:
             msgspec.structs.replace(direction, name=name)
             for direction, name in zip(reversed(trace.directions), ("forward", "return"), strict=True)
         ),
+        other_family=None if trace.other_family is None else swapped(trace.other_family),
     )
+
+
+def over_other_family(trace: Trace) -> Trace | None:
+    """The same pair over the other IP family, None where one end has no address of it."""
+    other = trace.other_family
+    if other is None:
+        return None
+    return msgspec.structs.replace(other, other_family=msgspec.structs.replace(trace, other_family=None))
 
 
 def asked_again(trace: Trace, source: str, destination: str) -> tuple[str, str]:
@@ -49,8 +59,13 @@ def first_look(trace: Trace) -> tuple[int, list[int]]:
 
 
 def notes(trace: Trace) -> list[Content]:
-    """One line: findings, then what was not read. Empty when there is neither."""
+    """One line: the other IP family, findings, limits of the answer, what was not read. Empty when there is neither."""
     parts = [Content(clean(f"{finding.severity}: {finding.summary}")) for finding in trace.findings]
+    parts += [Content(clean(note)) for note in trace.notes]
+    other = trace.other_family
+    if other is not None:
+        verdict = clean(verdict_line(other)).split(SEPARATOR)[0]
+        parts.insert(0, Content.assemble((f"IPv{other.family}: {verdict}", "bold"), " (6 switches)"))
     unread = [
         Content(clean(f"{item.node}: {item.what} — {item.reason}" if item.node else f"{item.what} — {item.reason}"))
         for item in trace.unread

@@ -75,8 +75,9 @@ def station_style(hop: Hop) -> str:
     ]
 
 
-def essence(hop: Hop) -> str:
+def essence(direction: Direction, index: int) -> str:
     """What a hop does, in the line's own words; the least important last."""
+    hop = direction.hops[index]
     device = hop.device or ""
     if hop.evidence is Evidence.NOT_READ and not hop.route:
         return f"{device}  not read: {hop.reason or 'no reason given'}".strip()
@@ -84,9 +85,11 @@ def essence(hop: Hop) -> str:
     route = hop.route or ""
     if hop.step is Step.TUNNEL_OUT and outer is not None and len(hop.packet) > 1:
         what = f"{device}  {outer.src} → {outer.dst}"
-    elif hop.step is Step.NIC_OUT and outer is not None:
-        what = f"{device} → {_gateway(route) or outer.dst}  {route}"
-    elif hop.step in (Step.NIC_IN, Step.CONTAINER_IN, Step.HOST_IN) and outer is not None:
+    elif hop.step is Step.NIC_OUT and (address := next_hop(direction, index)):
+        what = f"{device} → {address}  {route}"
+    elif hop.step is Step.NIC_IN and (address := next_hop(direction, index)):
+        what = f"{device}  holds {address}"
+    elif hop.step in (Step.CONTAINER_IN, Step.HOST_IN) and outer is not None:
         what = f"{device}  holds {outer.dst}"
     elif route and (hop.step is Step.ROUTE or f"dev {device}" in route):
         what = route
@@ -95,9 +98,26 @@ def essence(hop: Hop) -> str:
     return what.strip() or LONG[hop.step]
 
 
-def _gateway(route: str) -> str | None:
-    words = route.split()
-    return words[words.index("via") + 1] if "via" in words[:-1] else None
+def next_hop(direction: Direction, index: int) -> str | None:
+    """The address that a packet is handed to at a NIC, where the hop itself names it: never a guess.
+
+    It is the gateway of the hop's route, or of the routing decision before it, or the outer destination.
+    """
+    hop = direction.hops[index]
+    chosen = [choice.gateway for choice in hop.next_hops if choice.chosen]
+    decisions = [before.route for before in direction.hops[:index] if before.step is Step.ROUTE]
+    outer = hop.packet[0].dst if hop.packet else None
+    told = set(" ".join((hop.explanation, hop.check or "", *hop.lines)).replace(",", " ").split())
+    told |= {word.rstrip(".:;)").lstrip("(").partition("/")[0] for word in told}
+    for candidate in (*chosen, _gateway(hop.route), *map(_gateway, reversed(decisions)), outer):
+        if candidate and candidate in told:
+            return candidate
+    return None
+
+
+def _gateway(route: str | None) -> str | None:
+    words = (route or "").split()
+    return words[words.index("via") + 1] if words.count("via") == 1 and words[-1] != "via" else None
 
 
 def ending(direction: Direction) -> str:
