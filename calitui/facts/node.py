@@ -185,10 +185,16 @@ class Container(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RenderedPool(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A pool as confd rendered it for BIRD in `bird_ipam.cfg`: `tunnel` is its krt_tunnel device, None without one."""
+    """A pool as confd rendered it for BIRD in `bird_ipam.cfg`: `tunnel` is its krt_tunnel device, None without one.
+
+    `cross_subnet` says that the tunnel is for next hops outside the node's subnet only, `by_felix` that BIRD leaves the
+    pool's routes to Felix (VXLAN, and from v3.33 IPIP): then nothing is known of how its packets are carried.
+    """
 
     cidr: str
     tunnel: str | None = None
+    cross_subnet: bool = False
+    by_felix: bool = False
     text: str = ""
 
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from importlib import resources
 
 from calitui.facts.missing import Missing
-from calitui.facts.node import Container, LookupAnswer, NetworkNamespace, NodeFacts, Question
-from calitui.nodes.parse import parse_answer
+from calitui.facts.node import Container, LookupAnswer, NetworkNamespace, NodeFacts, Question, RenderedPool
+from calitui.nodes.parse import parse_answer, parse_pools
 from calitui.nodes.parse.namespace import HOST_SECTIONS, Reading, container_sections, read_forwarding, read_namespace
 from calitui.nodes.parse.sections import Output, Part, split_output
 from calitui.nodes.parse.words import address, lines, verbatim
@@ -85,6 +85,7 @@ def parse_output(
         unread += unread_fdb
     else:
         unread = [Missing(what, cut) for what in HOST_SECTIONS.values()]
+    pools, unread_pools = _rendered_pools(sections.get("pools"), cut)
     containers, absent = _containers(split, reading, containers_asked)
     identity = lines(sections["identity"].body) if "identity" in sections else []
     return NodeFacts(
@@ -98,7 +99,8 @@ def parse_output(
         host=host,
         containers=containers,
         answers=answers,
-        missing=tuple(Missing(one.what, one.reason, node) for one in [*unread, *missing, *absent]),
+        rendered_pools=pools,
+        missing=tuple(Missing(one.what, one.reason, node) for one in [*unread, *unread_pools, *missing, *absent]),
     )
 
 
@@ -124,6 +126,19 @@ def _why_cut(split: Output, truncated: bool) -> str:
 def _is_iproute2(version: Part | None) -> bool:
     """BusyBox's `ip` knows no `-V`; a version that was not read is taken for the usual one."""
     return version is None or version.status is None or "iproute2" in version.body + version.said
+
+
+def _rendered_pools(part: Part | None, cut: str) -> tuple[tuple[RenderedPool, ...] | None, list[Missing]]:
+    """The pools that confd wrote down. Where there are no such files, as outside calico-node, nothing is missing."""
+    if part is None:
+        return None, []
+    if part.status is None:
+        return None, [Missing("rendered pools", cut)]
+    pools = parse_pools(part.body)
+    if part.status == 0 and pools is not None:
+        return pools, []
+    said = next(iter(lines(part.said)), "the files of confd are in a form that is not known")
+    return None, [Missing("rendered pools", verbatim(said)[:200])]
 
 
 def _answers(split: Output, cut: str) -> tuple[tuple[LookupAnswer, ...], list[Missing]]:

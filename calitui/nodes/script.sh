@@ -4,7 +4,8 @@
 #
 # For each SOURCE and DESTINATION it asks the kernel where such a packet would go from here. For each CONTAINER_IP it
 # looks into the network namespace of the container that holds it, which takes root. Then it prints links, addresses,
-# routes, rules, neighbours and a few sysctls of the node itself, and where its VXLAN devices send what.
+# routes, rules, neighbours and a few sysctls of the node itself, where its VXLAN devices send what, and, inside
+# calico-node, the pools as BIRD has been told of them.
 #
 # POSIX sh; needs ip, cat and grep, for containers ls, sed and sort, and nsenter unless their namespaces are named, and
 # for the forwarding databases of VXLAN devices bridge.
@@ -98,7 +99,7 @@ namespace() {
 # forwarding: where each VXLAN device sends the frames for a MAC. BusyBox's ip can't be asked for a kind of device.
 forwarding() {
   vxlan=$(ip -o link show type vxlan 2>/dev/null || ip -o link 2>/dev/null | grep '^[0-9]*: vxlan')
-  printf '%s\n' "$vxlan" | while read -r index name rest; do
+  printf '%s\n' "$vxlan" | while read -r number name rest; do
     name=${name%:} name=${name%@*}
     [ -z "$name" ] || section "fdb $name" bridge fdb show dev "$name"
   done
@@ -226,6 +227,12 @@ main() {
   done
   namespace '' ip
   forwarding
+  # What confd wrote for BIRD is seen from inside calico-node only.
+  pools=''
+  for file in /etc/calico/confd/config/bird_ipam.cfg /etc/calico/confd/config/bird6_ipam.cfg; do
+    [ ! -r "$file" ] || pools="$pools $file"
+  done
+  [ -z "$pools" ] || section pools cat $pools
   ipv6=''
   [ ! -d /proc/sys/net/ipv6/conf ] || ipv6='/proc/sys/net/ipv6/conf/*/forwarding'
   set +f

@@ -188,6 +188,22 @@ def test_a_node_without_vxlan_is_not_asked_for_it(real: Node) -> None:
     assert facts.missing == ()
 
 
+def test_the_pools_inside_calico_node(real: Node) -> None:
+    """A file system of its own stands for the container's."""
+    rendered = 'filter calico_kernel_programming { if (net ~ 10.65.0.0/16) then { krt_tunnel="tunl0"; accept; } }'
+    inside = (
+        "mount -t tmpfs none /etc && mkdir -p /etc/calico/confd/config && cd /etc/calico/confd/config && "
+        f"echo '{rendered}' >bird_ipam.cfg && exec ip netns exec {real.name} sh -s"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", inside], input=SCRIPT.encode(), capture_output=True, check=True, timeout=60
+    )
+    facts = read(done.stdout)
+    assert facts.rendered_pools is not None
+    assert [(one.cidr, one.tunnel) for one in facts.rendered_pools] == [("10.65.0.0/16", "tunl0")]
+    assert facts.missing == ()
+
+
 def test_sysctls_of_the_devices(facts: NodeFacts) -> None:
     sysctls = _host(facts).sysctls
     assert sysctls["ipv4/ip_forward"] == "1"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calitui.facts.node import LookupAnswer, NodeFacts, Route
+from calitui.facts.node import LookupAnswer, NodeFacts, RenderedPool, Route
 from calitui.nodes.script import LARGEST_OUTPUT, parse_output
 
 RECORDED = Path(__file__).with_name("recorded.txt").read_bytes()
@@ -235,6 +235,39 @@ def test_an_ip_that_could_not_be_asked_gave_no_answer() -> None:
     facts = read(output)
     assert reasons(facts)["lookup of 192.168.97.1"] == "sh: 61: ip: not found"
     assert "ip route get 192.168.97.1" not in {answer.command for answer in facts.answers}
+
+
+def with_pools(body: bytes, end: str = "status 0") -> bytes:
+    sysctls = RECORDED.index(mark("section sysctls\n"))
+    return RECORDED[:sysctls] + mark("section pools\n") + body + b"\n" + mark(end) + b"\n" + RECORDED[sysctls:]
+
+
+def test_the_pools_that_confd_rendered() -> None:
+    statement = b'if (net ~ 10.65.0.0/16) then { krt_tunnel="tunl0"; accept; }'
+    facts = read(with_pools(b"filter calico_kernel_programming {\n  " + statement + b"\n}"))
+    assert facts.rendered_pools == (RenderedPool("10.65.0.0/16", "tunl0", text=statement.decode()),)
+    assert "rendered pools" not in reasons(facts)
+
+
+def test_outside_calico_node_no_pools_are_missed() -> None:
+    facts = read(RECORDED)
+    assert facts.rendered_pools is None
+    assert "rendered pools" not in reasons(facts)
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (with_pools(b"router id 1.2.3.4;"), "the files of confd are in a form that is not known"),
+        (with_pools(b"", "stderr\ncat: \x1b[2J: I/O error\n" + mark("status 1").decode()), "cat: \\x1b[2J: I/O error"),
+        (with_pools(b"filter calico_ipip {").partition(b"ipip {")[0], "the output was cut off"),
+    ],
+    ids=["another file", "unreadable", "cut"],
+)
+def test_pools_that_could_not_be_read_are_missing(output: bytes, reason: str) -> None:
+    facts = read(output)
+    assert facts.rendered_pools is None
+    assert reasons(facts)["rendered pools"] == reason
 
 
 def test_names_can_not_forge_a_section() -> None:
