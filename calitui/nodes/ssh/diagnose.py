@@ -22,7 +22,8 @@ MOST_OUTPUT = 64 * 1024
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """How a node would be dialled. `asked` is what ssh was asked for, `command` what a person would type, `way` the jump hosts or the ProxyCommand.
+    """How a node would be dialled. `asked` is what ssh was asked for, `command` what a person would type, `way` the
+    jump hosts or the ProxyCommand.
 
     `host_keys` are the known keys, `TYPE FINGERPRINT (FILE:LINE)`; none means that its key is unknown. `keys` are the
     key files that exist, `agent` the agent's socket.

@@ -9,15 +9,20 @@ from pathlib import Path
 import pytest
 
 from calitui.facts.cluster import Node
+from calitui.facts.node import NodeFacts, Question
 from calitui.nodes.ssh.connect import Limits, Ways, silence_paramiko
 from calitui.nodes.ssh.deadline import Deadline
 from calitui.nodes.ssh.keys import Keyring
 from calitui.nodes.ssh.pool import Pool
 from calitui.nodes.ssh.prompts import Asking, HostKeyQuestion, NoPrompts, Prompts, SecretQuestion
+from calitui.nodes.ssh.reader import SshReader
 from calitui.nodes.ssh.resolve import Resolver, SshOptions
 from calitui.nodes.ssh.run import Outcome, run
 from calitui.nodes.ssh.target import Target
 from tests.sshd import Client, Sshd, why_not
+
+NODE = Node("node1", internal_ips=("192.0.2.1",))
+Make = Callable[..., SshReader]
 
 
 class Person:
@@ -92,3 +97,23 @@ def dial(client: Client) -> Iterator[Callable[..., Dialler]]:
     yield make
     for dialler in made:
         dialler.pool.close()
+
+
+@pytest.fixture
+def reader(client: Client) -> Iterator[Make]:
+    made: list[SshReader] = []
+
+    def make(prompts: Prompts | None = None, limits: Limits | None = None, sudo: bool = False) -> SshReader:
+        options = SshOptions(config=str(client.config), sudo=sudo)
+        made.append(SshReader(options, prompts or NoPrompts(), limits))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def read(
+    reader: SshReader, node: Node = NODE, questions: tuple[Question, ...] = (), containers: tuple[str, ...] = ()
+) -> NodeFacts:
+    return reader.read(node, questions, containers, lambda _: None, threading.Event())
