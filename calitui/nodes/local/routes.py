@@ -50,10 +50,12 @@ _FLAGS: dict[int, str] = {
 # linux/rtnetlink.h, RTA_*, and linux/lwtunnel.h.
 _UNNAMED = {25: "RTA_UID", 26: "RTA_TTL_PROPAGATE", 30: "RTA_NH_ID"}
 _ENCAPSULATIONS = ("none", "mpls", "ip", "ila", "ip6", "seg6", "bpf", "seg6local", "rpl", "ioam6", "xfrm")
-_METRICS = {"RTAX_CC_ALGO": "congctl"}
-_MTU_LOCKED = 1 << 2
+# linux/rtnetlink.h RTAX_*, from RTAX_MTU = 2 on; RTAX_LOCK has a bit for each.
+_METRICS: tuple[str, ...] = ("MTU", "WINDOW", "RTT", "RTTVAR", "SSTHRESH", "CWND", "ADVMSS", "REORDERING", "HOPLIMIT")
+_METRICS += ("INITCWND", "FEATURES", "RTO_MIN", "INITRWND", "QUICKACK", "CC_ALGO")
 _PREFERENCES = {1: "high", 3: "low"}
 _TICKS = 100
+_UNSET = 0xFFFFFFFF
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -188,17 +190,18 @@ def _metric_words(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     """The metrics in the kernel's order, as iproute2 prints them: times in its own units, unset hop limits not."""
     said: tuple[str, ...] = ()
     locked = metrics.get("RTAX_LOCK", 0)
-    for name, value in metrics.items():
-        if name == "RTAX_LOCK" or name.startswith("#") or (name == "RTAX_HOPLIMIT" and value == 0xFFFFFFFF):
+    for number, name in enumerate(_METRICS, 2):
+        value = metrics.get(f"RTAX_{name}")
+        if value is None or (name == "HOPLIMIT" and value == _UNSET):
             continue
-        said += (_METRICS.get(name, name.removeprefix("RTAX_").lower()),)
-        if name == "RTAX_MTU" and locked & _MTU_LOCKED:
+        said += ("congctl" if name == "CC_ALGO" else name.lower(),)
+        if locked & (1 << number):
             said += ("lock",)
         match name:
-            case "RTAX_RTT" | "RTAX_RTTVAR" | "RTAX_RTO_MIN":
-                time = value // {"RTAX_RTT": 8, "RTAX_RTTVAR": 4}.get(name, 1)
+            case "RTT" | "RTTVAR" | "RTO_MIN":
+                time = value // {"RTT": 8, "RTTVAR": 4}.get(name, 1)
                 said += (f"{time / 1000:g}s" if time >= 1000 else f"{time}ms",)
-            case "RTAX_CC_ALGO":
+            case "CC_ALGO":
                 said += (word(value),)
             case _:
                 said += (str(value),)

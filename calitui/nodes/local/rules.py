@@ -21,8 +21,16 @@ from calitui.nodes.local.names import Names
 # linux/fib_rules.h.
 _INVERTED, _UNRESOLVED, _INPUT_DETACHED, _OUTPUT_DETACHED = 0x2, 0x4, 0x8, 0x10
 _ACTIONS = {0: "none", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
-_UNNAMED = {25: "dscp", 26: "flowlabel", 27: "flowlabel-mask", 28: "sport-mask", 29: "dport-mask", 30: "dscp-mask"}
+_UNNAMED = {
+    25: "dscp",
+    26: "flowlabel",
+    27: "flowlabel-mask",
+    28: "FRA_SPORT_MASK",
+    29: "FRA_DPORT_MASK",
+    30: "dscp-mask",
+}
 _ALL = 0xFFFFFFFF
+_WHOLE_PORT = 0xFFFF
 _ROUTING_KERNEL = 2
 # Attributes that a field or a word stands for, or that decide nothing.
 _KNOWN = frozenset(
@@ -30,7 +38,7 @@ _KNOWN = frozenset(
     for name in (
         *("UNSPEC", "DST", "SRC", "IIFNAME", "OIFNAME", "GOTO", "PRIORITY", "FWMARK", "FWMASK", "FLOW", "TABLE"),
         *("SUPPRESS_PREFIXLEN", "SUPPRESS_IFGROUP", "PAD", "L3MDEV", "UID_RANGE", "PROTOCOL", "IP_PROTO"),
-        *("SPORT_RANGE", "DPORT_RANGE", "TUN_ID"),
+        *("SPORT_RANGE", "DPORT_RANGE", "SPORT_MASK", "DPORT_MASK", "TUN_ID"),
     )
 )
 
@@ -122,7 +130,11 @@ def _selectors(held: Mapping[str, Any]) -> tuple[str, ...]:
     for key, name in (("FRA_SPORT_RANGE", "sport"), ("FRA_DPORT_RANGE", "dport")):
         if key in held:
             first, _, last = str(held[key]).partition(":")
-            said.append(f"{name} {first}" if first == last else f"{name} {first}-{last}")
+            mask = held.get(key.replace("RANGE", "MASK"), _WHOLE_PORT)
+            if first != last:
+                said.append(f"{name} {first}-{last}")
+            else:
+                said.append(f"{name} {first}" if mask == _WHOLE_PORT else f"{name} {int(first):#x}/{mask:#x}")
     if "FRA_TUN_ID" in held:
         said.append(f"tun_id {held['FRA_TUN_ID']}")
     return tuple(said)
