@@ -1,12 +1,10 @@
-"""Getting to an API server, and the one line that says why that failed."""
+"""Getting to an API server over the network, and the one line that says why that failed."""
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 import socketserver
-import stat
 import subprocess
 import sys
 import threading
@@ -14,148 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from calitui.cluster import Api, ApiError, follow, read
-from calitui.errors import CalituiError, ClusterError, Exit, UsageError
+from calitui.errors import ClusterError, Exit
 from tests.apiserver import ApiServer
 from tests.apiserver.processes import free_port
-
-Object = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
-@pytest.fixture(autouse=True)
-def nothing_reaches_the_terminal(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    yield
-    assert capfd.readouterr() == ("", "")
-
-
-def kubeconfig(path: Path, server: str = "http://127.0.0.1:1", user: Object | None = None, **cluster: Any) -> Path:
-    content = {
-        "current-context": "here",
-        "clusters": [{"name": "c", "cluster": {"server": server} | cluster}],
-        "users": [{"name": "u", "user": user or {}}],
-        "contexts": [
-            {"name": "here", "context": {"cluster": "c", "user": "u", "namespace": "shop"}},
-            {"name": "there\x1b[31m", "context": {"cluster": "c", "user": "u"}},
-        ],
-    }
-    path.write_text(yaml.safe_dump(content))
-    return path
-
-
-def failure(path: Path | None, context: str | None = None, timeout: float | None = None) -> CalituiError:
-    """The error of connecting and reading; always one printable line."""
-    with pytest.raises(CalituiError) as caught, Api(str(path) if path else None, context, timeout) as api:
-        read(api)
-    assert str(caught.value).isprintable()
-    return caught.value
-
-
-def test_no_kubeconfig_anywhere(tmp_path: Path) -> None:
-    error = failure(None)
-    assert error.exit is Exit.UNREADABLE
-    assert f"{tmp_path}/.kube/config does not exist" in error.what
-    assert "--kubeconfig" in error.hint
-
-
-def test_named_kubeconfig_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert f"{tmp_path}/missing does not exist" in failure(tmp_path / "missing").what
-    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/one:{tmp_path}/two")
-    assert f"{tmp_path}/two (from KUBECONFIG) does not exist" in failure(None).what
-
-
-def test_kubeconfig_variable_is_read_when_connecting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = kubeconfig(tmp_path / "a")
-    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/missing:{path}")
-    with Api() as api:
-        assert (api.context, api.namespace, api.server) == ("here", "shop", "http://127.0.0.1:1")
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("clusters: [\n  - name: {", "not valid YAML"),
-        ("", "can't be used"),
-        ("just text", "can't be used"),
-        ("- a\n- list", "can't be used"),
-        ("contexts: 7\nclusters: []\nusers: []", "can't be used"),
-        ("contexts: [{no-name: 1}]", "can't be used"),
-        ("a: !!python/object:os.system {}", "not valid YAML"),
-        ("\x00\x01binary", "can't be used"),
-    ],
-)
-def test_file_that_is_no_kubeconfig(tmp_path: Path, content: str, words: str) -> None:
-    path = tmp_path / "config"
-    path.write_text(content)
-    error = failure(path)
-    assert words in error.what
-    assert str(path) in error.what
-
-
-def test_kubeconfig_that_may_not_be_read(tmp_path: Path) -> None:
-    (tmp_path / "directory").mkdir()
-    assert "can't be read: Is a directory" in failure(tmp_path / "directory").what
-
-
-def test_unknown_context_lists_those_there_are(tmp_path: Path) -> None:
-    error = failure(kubeconfig(tmp_path / "config"), "nowhere")
-    assert isinstance(error, UsageError)
-    assert error.exit is Exit.USAGE
-    assert error.what == "There is no context nowhere"
-    assert "here, there\\x1b[31m" in error.hint
-
-
-def test_no_current_context(tmp_path: Path) -> None:
-    path = kubeconfig(tmp_path / "config")
-    path.write_text(path.read_text().replace("current-context: here", "current-context: ''"))
-    assert "chooses no current context" in failure(path).what
-
-
-def test_context_without_a_cluster(tmp_path: Path) -> None:
-    path = kubeconfig(tmp_path / "config")
-    path.write_text(path.read_text().replace("cluster: c", "cluster: other"))
-    assert "names no server for the context here" in failure(path).what
-
-
-def test_files_that_the_kubeconfig_names_are_missing(tmp_path: Path) -> None:
-    path = kubeconfig(tmp_path / "config", user={"tokenFile": "missing-token"})
-    assert "missing-token" in failure(path).what
-    path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1", {}, **{"certificate-authority": "missing-ca"})
-    assert "missing-ca" in failure(path).what
-
-
-def test_inside_a_pod_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    assert "this pod's service account can't be used" in failure(None).what
-
-
-@pytest.mark.apiserver
-def test_inside_a_pod(apiserver: ApiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    host, port = apiserver.url.removeprefix("https://").split(":")
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
-    monkeypatch.setattr("calitui.cluster.kubeconfig.SERVICE_ACCOUNT", tmp_path)
-    (tmp_path / "token").write_text("token-of-admin\n")
-    (tmp_path / "ca.crt").write_bytes(apiserver.ca.read_bytes())
-    (tmp_path / "namespace").write_text("shop\n")
-    with Api() as api:
-        found = read(api)
-    assert (found.context, found.namespace, found.server) == ("in-cluster", "shop", apiserver.url)
+from tests.cluster.connecting import failure, kubeconfig
 
 
 def test_nothing_listens(tmp_path: Path) -> None:
@@ -325,78 +189,6 @@ def test_proxy_that_is_dead(tmp_path: Path) -> None:
     proxy = f"http://127.0.0.1:{free_port('127.0.0.1')}"
     path = kubeconfig(tmp_path / "config", "https://10.255.255.1:6443", {}, **{"proxy-url": proxy})
     assert "The proxy on the way to https://10.255.255.1:6443 does not work" in failure(path).what
-
-
-def exec_user(command: str, **more: Any) -> Object:
-    return {"exec": {"command": command, "apiVersion": "client.authentication.k8s.io/v1", "args": ["get"]} | more}
-
-
-def program(path: Path, script: str) -> Path:
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
-
-
-def test_login_program_that_is_missing(tmp_path: Path) -> None:
-    hint = "Install it\nfrom https://example.org\x1b[0m"
-    error = failure(kubeconfig(tmp_path / "config", user=exec_user("no-such-login", installHint=hint)))
-    assert isinstance(error, ClusterError)
-    assert error.what == "The login program no-such-login of the kubeconfig is not installed"
-    assert error.hint == "Install it from https://example.org\\x1b[0m"
-
-
-@pytest.mark.parametrize(
-    ("script", "words"),
-    [
-        ("echo 'session expired' >&2; exit 3", "failed (exit 3): session expired"),
-        ("printf 'a\\033[31mb' >&2; exit 1", "failed (exit 1): a\\x1b[31mb"),
-        ("echo not json", "answered without credentials"),
-        ("echo '{\"status\": {}}'", "answered without credentials"),
-        ('echo \'{"status": {"token": 7}}\'', "answered without credentials"),
-    ],
-)
-def test_login_program_that_fails(tmp_path: Path, script: str, words: str) -> None:
-    login = program(tmp_path / "login", script)
-    error = failure(kubeconfig(tmp_path / "config", user=exec_user(str(login))))
-    assert words in error.what
-
-
-def test_login_program_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calitui.cluster.plugin.SECONDS_ALONE", 0.3)
-    monkeypatch.setattr("calitui.cluster.plugin.SECONDS_WITH_A_PERSON", 0.3)
-    login = program(tmp_path / "login", "exec sleep 60")
-    assert "did not answer in 0.3 s" in failure(kubeconfig(tmp_path / "config", user=exec_user(str(login)))).what
-
-
-@pytest.mark.apiserver
-def test_login_program_is_asked_as_kubectl_asks_it(apiserver: ApiServer, tmp_path: Path) -> None:
-    script = """echo "$KUBERNETES_EXEC_INFO" > "$0.asked"; echo "$1 $VARIABLE" >> "$0.asked"
-echo '{"kind": "ExecCredential", "status": {"token": "token-of-admin"}}'"""
-    login = program(tmp_path / "login", script)
-    more = {"env": [{"name": "VARIABLE", "value": "value"}], "provideClusterInfo": True}
-    ca = {"certificate-authority": str(apiserver.ca)}
-    path = kubeconfig(tmp_path / "config", apiserver.url, exec_user("./login", **more), **ca)
-    before = path.read_text()
-    with Api(str(path)) as api:
-        assert read(api).kubernetes_version
-    asked, arguments = Path(f"{login}.asked").read_text().splitlines()
-    assert json.loads(asked)["spec"]["cluster"]["server"] == apiserver.url
-    assert json.loads(asked)["kind"] == "ExecCredential"
-    assert arguments == "get value"
-    assert path.read_text() == before, "what the plugin said must not be written into the kubeconfig"
-
-
-@pytest.mark.apiserver
-def test_login_program_is_asked_again_when_its_token_expired(
-    apiserver: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("calitui.cluster.api.RENEW_SECONDS", 0.0)
-    script = """if [ -e "$0.asked" ]; then token=token-of-admin; else token=expired; touch "$0.asked"; fi
-echo "{\\"status\\": {\\"token\\": \\"$token\\"}}" """
-    login = program(tmp_path / "login", script)
-    ca = {"certificate-authority": str(apiserver.ca)}
-    with Api(str(kubeconfig(tmp_path / "config", apiserver.url, exec_user(str(login)), **ca))) as api:
-        assert read(api).kubernetes_version
 
 
 def test_following_a_dead_server_fails_at_once(tmp_path: Path) -> None:

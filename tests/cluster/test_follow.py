@@ -159,6 +159,19 @@ def test_forgotten_continue_token_starts_the_list_anew(apiserver: ApiServer, api
     assert sizes[-1] == 701
 
 
+def test_server_that_hangs_is_noticed(
+    apiserver: ApiServer, following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calitui.cluster.following.WATCH_SECONDS", 1)
+    monkeypatch.setattr("calitui.cluster.following.SILENCE_SECONDS", 3.0)
+    apiserver.apply(pod("hang", "one"))
+    following.until(is_live)
+    with apiserver.frozen():
+        stale = following.until(lambda found: found.freshness is Freshness.STALE)
+    assert stale.reason == f"{apiserver.url} did not answer in time"
+    assert names(following.until(is_live)) == ["hang/one"]
+
+
 def test_stop_ends_a_blocked_read(apiserver: ApiServer, following: Following) -> None:
     apiserver.apply(pod("stop", "one"))
     following.until(is_live)
