@@ -214,11 +214,11 @@ class Fib:
         return Match(found.route, rule, found.alternatives, flow.bound_to)
 
     def _in_merged(self, merged: Table, flow: Flow) -> Match | None:
-        """`fib_lookup` without rules of the user's: any failure in main is asked again in default, if there is one."""
+        """`fib_lookup` without rules of the user's (before 6.18 it asks default even after a refusal)."""
         found = merged.lookup(flow)
-        default = self._tables.get((4, "default"))
-        if default is not None and (found is None or found.route.kind in REFUSING):
-            found = default.lookup(flow)
+        if found is None or found.route.kind == "throw":
+            default = self._tables.get((4, "default"))
+            found = default.lookup(flow) if default is not None else None
         if found is None or found.route.kind == "throw":
             return None
         table = table_name(found.route.table)
