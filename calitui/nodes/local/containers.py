@@ -59,7 +59,7 @@ def find(veth: Veth, ip: str, kernel: Netlink, search: Search) -> tuple[Containe
         Cancelled: the user stopped it.
     """
     behind = f"(it is behind {veth.device})"
-    refused, vanished = "", ""
+    refused, vanished, without = "", "", ""
     fitting: list[tuple[str, Seen]] = []
     for path in _candidates(veth, kernel, search):
         if search.stop.is_set():
@@ -73,13 +73,15 @@ def find(veth: Veth, ip: str, kernel: Netlink, search: Search) -> tuple[Containe
         else:
             if seen is not None:
                 fitting.append((path, seen))
-                if veth.nsid is not None:
-                    break
+            elif veth.nsid is not None:
+                without = f"the network namespace at the other end, {path}, does not have it"
+            if veth.nsid is not None:
+                break  # a number is that of one namespace
     if len(fitting) > 1:
         paths = " ".join(path for path, _ in fitting)
         return None, [Missing(f"container {ip}", f"more than one network namespace may be its own: {paths} {behind}")]
     if not fitting:
-        reason = refused or vanished or "no network namespace that can be entered has it"
+        reason = without or vanished or refused or "no network namespace that can be entered has it"
         return None, [Missing(f"container {ip}", f"{reason} {behind}")]
     path, seen = fitting[0]
     return Container(ip, seen.namespace, path), seen.missing(f"container {ip} ")

@@ -168,11 +168,12 @@ def test_who_was_read(both: tuple[NodeFacts, NodeFacts]) -> None:
 
 
 def test_what_a_route_can_not_say_is_kept_and_not_complete(dressed: Node) -> None:
-    dressed.ip(*"-6 route add fd55::/64 from fd97::/64 via fd32::26 dev eth0 metric 7".split())
+    selected = ("fd55::/64", "from", "fd97::/64", "via", "fd32::26", "dev", "eth0", "metric", "7")
+    dressed.ip("-6", "route", "add", *selected)
     try:
         theirs, ours = _hosts((dressed.facts(), read_locally(dressed.name)))
     finally:
-        dressed.ip(*"-6 route del fd55::/64 from fd97::/64 metric 7".split())
+        dressed.ip("-6", "route", "del", *selected)
     assert [_spaced(line) for line in ours.unparsed] == [_spaced(line) for line in theirs.unparsed]
     assert len(ours.unparsed) == 1
     assert "routes6" not in ours.complete

@@ -76,6 +76,16 @@ route add 10.81.0.0/16 nhid 11
 rule add pref 220 dport 443 ipproto udp lookup 7
 """
 
+# A carrier that goes away leaves routes that say so.
+_WITHOUT_CARRIER = """
+link add gone0 type veth peer name gone1
+link set gone0 up
+link set gone1 up
+addr add 10.67.0.1/24 dev gone0
+route add 10.82.0.0/16 nexthop via 10.67.0.9 dev gone0 nexthop via 10.66.0.9 dev dull0 weight 2
+link set gone1 down
+"""
+
 
 def dress(node: Node) -> None:
     """Put everything in; what this kernel has no module for is left out."""
@@ -83,8 +93,5 @@ def dress(node: Node) -> None:
         node.ip(*line.split())
     for line in _WHERE_THE_KERNEL_CAN.strip().splitlines():
         subprocess.run(["ip", "-n", node.name, *line.split()], check=False, capture_output=True, timeout=60)
-    # A carrier that goes away leaves routes that say so.
-    node.ip("link", "add", "gone0", "type", "veth", "peer", "name", "gone1")
-    for words in ("link set gone0 up", "link set gone1 up", "addr add 10.67.0.1/24 dev gone0", "link set gone1 down"):
-        node.ip(*words.split())
-    node.ip(*"route add 10.82.0.0/16 nexthop via 10.67.0.9 dev gone0 nexthop via 10.66.0.9 dev dull0 weight 2".split())
+    for line in _WITHOUT_CARRIER.strip().splitlines():
+        node.ip(*line.split())
