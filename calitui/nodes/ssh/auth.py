@@ -17,6 +17,10 @@ from calitui.nodes.ssh.keys import Keyring, Offer, SocketAgent, agent_offers, fi
 from calitui.nodes.ssh.prompts import MOST_FIELDS, Asking, SecretField, SecretQuestion, interactive_question
 from calitui.nodes.ssh.target import Target
 
+METHODS = ("publickey", "keyboard-interactive", "password")
+"""What can be tried, in this order."""
+MANY_KEYS = 4
+"""Attempts after which a server that hangs up has probably had enough (MaxAuthTries is 6 by default)."""
 MOST_STAGES = 6
 """Methods a server may want one after another; more are no login."""
 
@@ -66,7 +70,7 @@ class Login:
         offers = self._offers()
         exhausted: set[str] = set()
         for _ in range(MOST_STAGES):
-            for method in ("publickey", "keyboard-interactive", "password"):
+            for method in METHODS:
                 if method not in accepted or method not in self._target.methods or method in exhausted:
                     continue
                 wanted = self._try(method, offers)
@@ -84,10 +88,14 @@ class Login:
     def _none(self) -> Sequence[str]:
         """What the server accepts; nothing means that it let us in without asking for anything."""
         try:
-            self._transport.auth_none(self._target.user)
+            wanted: Sequence[str] = self._transport.auth_none(self._target.user)
         except paramiko.BadAuthenticationType as error:
             return error.allowed_types
-        return ()
+        except paramiko.SSHException:
+            if not self._transport.is_active():
+                raise self._hung_up() from None
+            return METHODS
+        return wanted
 
     def _try(self, method: str, offers: Iterator[Offer]) -> Sequence[str] | None:
         if method == "publickey":
@@ -189,10 +197,10 @@ class Login:
 
     def _hung_up(self) -> NodeError:
         tried = f" after {len(self._tried)} attempts ({_listed(self._tried)})" if self._tried else ""
-        return NodeError(
-            f"{self._target.login} closed the connection during the login{tried}",
-            "With many keys in the agent set IdentitiesOnly yes and an IdentityFile in the ssh config",
-        )
+        hint = "It may refuse this user, or have waited too long for an answer (LoginGraceTime): try again"
+        if len(self._tried) >= MANY_KEYS:
+            hint = "With many keys in the agent set IdentitiesOnly yes and an IdentityFile in the ssh config"
+        return NodeError(f"{self._target.login} closed the connection during the login{tried}", hint)
 
     def _failure(self, accepted: Sequence[str]) -> NodeError:
         tried = f"refused {_listed(self._tried)}" if self._tried else "there was nothing to log in with"

@@ -166,7 +166,9 @@ def _shake_hands(
     try:
         with guarded(step, transport.close), translated():
             transport.start_client(timeout=_NEVER)
-    except StepTimeoutError:
+    except StepTimeoutError as error:
+        if proxy is not None and not transport.remote_version:
+            raise _handshake_failure(transport, target, proxy, error) from None
         if transport.remote_version:
             raise NodeError(f"{target.address}: the SSH handshake did not end within {step.seconds:.0f} s") from None
         raise NodeError(

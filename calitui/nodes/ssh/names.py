@@ -60,9 +60,14 @@ def checked_user(text: str, what: str) -> str:
     Raises:
         NodeError: it can't.
     """
-    if len(text) <= LONGEST and _USER.fullmatch(text):
+    if is_user(text):
         return text
     raise NodeError(f"{what} {clean(text[:80])!r} is not a user name", "Use letters, digits and . _ @ + - only")
+
+
+def is_user(text: str) -> bool:
+    """Whether `text` consists of what user names consist of."""
+    return len(text) <= LONGEST and _USER.fullmatch(text) is not None
 
 
 def parse_destination(text: str, what: str) -> Destination:

@@ -47,7 +47,7 @@ class SshReader:
         """`prompts` is asked one question at a time, from worker threads.
 
         Raises:
-            NodeError: an option is not what it should be.
+            UsageError: an option is not what it should be.
         """
         silence_paramiko()
         self._options = options

@@ -8,12 +8,13 @@ open a connection.
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import msgspec
 
-from calitui.errors import NodeError
+from calitui.errors import NodeError, UsageError
 from calitui.facts.cluster import Node
-from calitui.nodes.ssh.names import Destination, checked_host, checked_user, is_host, parse_destination
+from calitui.nodes.ssh.names import Destination, checked_host, is_host, is_user, parse_destination
 from calitui.nodes.ssh.settings import Answer, ask
 from calitui.nodes.ssh.target import Target, from_settings, jumps
 
@@ -53,12 +54,14 @@ class Resolver:
         """`options.address` must be one of `ADDRESSES`.
 
         Raises:
-            NodeError: it is not, or the user is no user name.
+            UsageError: it is not, the user is no user name, or there is no such ssh config file.
         """
         if options.address not in ADDRESSES:
-            raise NodeError(f"No node address {options.address!r}", f"Use one of {', '.join(ADDRESSES)}")
-        if options.user is not None:
-            checked_user(options.user, "SSH user")
+            raise UsageError(f"No node address {options.address!r}", f"Use one of {', '.join(ADDRESSES)}")
+        if options.user is not None and not is_user(options.user):
+            raise UsageError(f"{options.user!r} is not a user name", "Check --ssh-user")
+        if options.config is not None and not Path(options.config).expanduser().is_file():
+            raise UsageError(f"No ssh config file {options.config}", "Check --ssh-config")
         self._options = options
         self._answers: dict[tuple[Destination, str | None], Answer] = {}
         self._lock = threading.Lock()

@@ -43,8 +43,6 @@ def ask(destination: Destination, config: str | None, user: str | None) -> Answe
     Raises:
         NodeError: the configuration can't be read.
     """
-    if config is not None and not Path(config).expanduser().is_file():
-        raise NodeError(f"No ssh config file {config}", "Check --ssh-config")
     words: list[str] = []
     if login := destination.user or user:
         words += ["-l", login]

@@ -269,3 +269,9 @@ class TestHostKeys:
         client.known_hosts.write_text(f"[127.0.0.1]:{server.port} {public(rsa)}\n")
         with pytest.raises(NodeError, match="keys of other types are known: ssh-rsa"):
             dial(NoPrompts(accept_new_host_keys=True)).run("node1", "true")
+
+
+def test_proxy_command_that_never_connects(client: Client, dial: Dial, server: Sshd) -> None:
+    client.alias("node2", server, "ProxyCommand echo 'dialling' >&2; exec sleep 600")
+    with pytest.raises(NodeError, match="ProxyCommand for node2 brought no SSH server: dialling"):
+        dial(limits=Limits(handshake=1.0)).run("node2", "true")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from calitui.errors import NodeError
+from calitui.errors import NodeError, UsageError
 from calitui.facts.cluster import Node
 from calitui.nodes.ssh.names import is_host, parse_destination
 from calitui.nodes.ssh.resolve import Resolver, SshOptions
@@ -216,8 +216,12 @@ class TestSshConfig:
             Resolver(SshOptions()).resolve(NODE)
 
     def test_missing_file_is_named(self) -> None:
-        with pytest.raises(NodeError, match=r"No ssh config file /nowhere/x\. Check --ssh-config"):
-            Resolver(SshOptions(config="/nowhere/x")).resolve(NODE)
+        with pytest.raises(UsageError, match=r"No ssh config file /nowhere/x\. Check --ssh-config"):
+            Resolver(SshOptions(config="/nowhere/x"))
+
+    def test_user_flag_that_is_no_user(self) -> None:
+        with pytest.raises(UsageError, match="Check --ssh-user"):
+            Resolver(SshOptions(user="-oProxyCommand=id"))
 
 
 class TestWithoutOpenssh:
