@@ -1,4 +1,4 @@
-"""A lab: the two clusters of the article that calitui answers, built for real in network namespaces.
+"""A lab: Calico clusters built for real in network namespaces, those of the article that calitui answers first.
 
 `python -m tests.lab up ipip` builds one for a person, `Lab.up("ipip")` for a test. Nodes are network, mount, PID and
 host name namespaces with BIRD, sshd and pods in them; nothing of a lab is reachable from outside or reaches out.

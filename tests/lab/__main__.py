@@ -16,7 +16,7 @@ from tests.lab.needs import LabError
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The article's clusters, built for real in network namespaces of this machine."""
+    """Calico clusters, built for real in network namespaces of this machine."""
 
 
 @main.command()
@@ -27,11 +27,10 @@ def main() -> None:
 )
 @click.option("--api/--no-api", default=None, help="Insist on an API server, or leave it out.")
 def up(cluster: str, name: str | None, kernel: str, api: bool | None) -> None:
-    """Build CLUSTER (bgp or ipip) and say what to type next."""
+    """Build CLUSTER and say what to type next."""
     began = time.monotonic()
     lab = Lab.up(cluster, name, kernel=kernel, with_api=api)
     click.echo(f"{lab.spec.title}: up after {time.monotonic() - began:.0f} s ({_where(lab.saved)})\n", err=True)
-    pods = [pod.key for node in lab.spec.nodes for pod in node.workloads if pod.namespace.startswith("huang")]
     flags = f"--ssh-config {lab.ssh_config}"
     if lab.without_api:
         click.echo(f"There is no API server: {lab.without_api}", err=True)
@@ -39,8 +38,8 @@ def up(cluster: str, name: str | None, kernel: str, api: bool | None) -> None:
         flags = f"--kubeconfig {lab.kubeconfig} {flags}"
     inside = f"ip netns exec {lab.client}"
     click.echo(f"{inside} calitui {flags}")
-    click.echo(f"{inside} calitui trace {pods[0]} {pods[1]} {flags}")
-    click.echo(f"{inside} ssh -F {lab.ssh_config} k8s-calico2 ip route")
+    click.echo(f"{inside} calitui trace {' '.join(lab.spec.pairs[0])} {flags}")
+    click.echo(f"{inside} ssh -F {lab.ssh_config} {lab.spec.nodes[1].name} ip route")
     click.echo(f"{_us()} exec {lab.name} COMMAND...")
     click.echo(f"{_us()} down {lab.name}")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.lab.clusters import ClusterSpec
 from tests.lab.needs import LabError, program
+from tests.lab.spec import ClusterSpec
 
 USERS = {"calitui": 60001, "viewer": 60002}
 """Unprivileged accounts and their ids. `calitui` may run everything through `sudo -n`, `viewer` nothing."""
@@ -25,20 +25,20 @@ def write(cluster: ClusterSpec, state: Path) -> None:
     _key(ssh / "id_ed25519", "calitui lab")
     (ssh / "authorized_keys").write_bytes((ssh / "id_ed25519.pub").read_bytes())
     known, config = [], []
-    for node in cluster.nodes:
-        directory = state / "nodes" / node.name
+    for machine in cluster.machines:
+        directory = state / "nodes" / machine.name
         host_key = directory / "ssh_host_ed25519_key"
-        _key(host_key, node.name)
-        known.append(f"{node.name},{node.address} {(directory / 'ssh_host_ed25519_key.pub').read_text().strip()}")
-        (directory / "sshd_config").write_text(_sshd(node.address, host_key))
-        config.append(_host(f"{node.name} {node.address}", node.address))
+        _key(host_key, machine.name)
+        known.append(f"{machine.name},{machine.address} {(directory / 'ssh_host_ed25519_key.pub').read_text().strip()}")
+        (directory / "sshd_config").write_text(_sshd(machine.address, host_key))
+        config.append(_host(f"{machine.name} {machine.address}", machine.address))
     (ssh / "known_hosts").write_text("\n".join(known) + "\n")
     (ssh / "config").write_text("\n".join(config) + "\n" + _defaults(ssh))
     etc = state / "etc"
     etc.mkdir()
     _accounts(etc)
     (etc / "hosts").write_text(
-        "127.0.0.1 localhost\n" + "".join(f"{node.address} {node.name}\n" for node in cluster.nodes)
+        "127.0.0.1 localhost\n" + "".join(f"{machine.address} {machine.name}\n" for machine in cluster.machines)
     )
     (etc / "sudoers").write_text(_SUDOERS)
     (etc / "sudoers").chmod(0o440)

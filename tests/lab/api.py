@@ -16,7 +16,7 @@ import platformdirs
 import yaml
 
 from tests.apiserver import USERS, ApiServer, assets, why_not
-from tests.lab.clusters import CLIENT, CLUSTERS
+from tests.lab.clusters import CLUSTERS
 from tests.lab.needs import LabError, LabUnavailableError, program
 from tests.lab.objects import objects
 from tests.lab.processes import Process, wait_until
@@ -104,9 +104,10 @@ def main(cluster: str, directory: Path, netns: str) -> None:
     """Run it until this process is ended."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    with ApiServer.start(directory / "server", bind_address=CLIENT, netns=netns) as server:
+    spec = CLUSTERS[cluster]
+    with ApiServer.start(directory / "server", bind_address=spec.client, netns=netns) as server:
         server.install_calico_crds()
-        server.apply_all(list(objects(CLUSTERS[cluster], now)))
+        server.apply_all(list(objects(spec, now)))
         kubeconfigs = {user: str(_named(server.kubeconfig_for(user), f"{user}@calico-{cluster}")) for user in USERS}
         there = Access(server.url, str(server.ca), kubeconfigs)
         (directory / "access.new").write_bytes(msgspec.json.encode(there))

@@ -19,12 +19,6 @@ blackhole 192.168.97.0/26 proto bird
 }
 """Routes on k8s-calico2, without those of the underlay, which the article leaves out."""
 
-PINGS = {
-    "bgp": ("huang2/hhh-6897d64fcd-4zph4", "huang1/huangtest-69d9fddd97-pbvvw"),
-    "ipip": ("huang1/huangtest-69d9fddd97-2b8hr", "huang2/hhh-6897d64fcd-kqsj4"),
-}
-"""The two pods whose packets the article follows."""
-
 
 def normalised(routes: str) -> list[str]:
     """Route lines in one order, with single spaces."""

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.lab import access, bird, guest, tunnel_routes
-from tests.lab.clusters import CLIENT, GATEWAY, UNDERLAY, ClusterSpec
+from tests.lab import access, bird, guest, tunnel_routes, underlay
 from tests.lab.needs import LabError, check_uml, program
-from tests.lab.node_script import Paths, boot_command, boot_script, underlay_batch
+from tests.lab.node_script import Paths, boot_command, boot_script, router_script
 from tests.lab.processes import Process, descendants, remember, start, wait_until
+from tests.lab.spec import ClusterSpec
 
 Note = Callable[[tuple[Process, ...]], None]
 """Told of processes as soon as they are there."""
@@ -22,23 +22,32 @@ BOOT_SECONDS = {"host": 60.0, "uml": 180.0}
 
 
 def netns(lab: str, part: str) -> str:
-    """The name of one of the lab's network namespaces; `part` is `client`, `underlay` or a node's name."""
+    """The name of one of the lab's network namespaces; `part` is `client`, `underlay` or a machine's name."""
     return f"calitui-lab-{lab}-{part}"
 
 
 def parts(cluster: ClusterSpec, kernel: str) -> tuple[str, ...]:
     """What has a network namespace on this machine's kernel."""
-    return ("client", "underlay", *((node.name for node in cluster.nodes) if kernel == "host" else ()))
+    return ("client", "underlay", *((machine.name for machine in cluster.machines) if kernel == "host" else ()))
 
 
 def prepare(cluster: ClusterSpec, state: Path) -> Paths:
-    """Write everything that nodes read."""
+    """Write everything that nodes and routers read."""
     paths = Paths(state, Path(sys.executable).resolve())
     for node in cluster.nodes:
-        directory = paths.node(node)
+        directory = paths.machine(node)
         directory.mkdir(parents=True)
-        (directory / "bird.conf").write_text(bird.configuration(cluster, node, str(directory / "bird.log")))
+        for family in bird.families(cluster):
+            name = "bird6" if family == 6 else "bird"
+            text = bird.configuration(cluster, node, str(directory / f"{name}.log"), family)
+            (directory / f"{name}.conf").write_text(text)
         (directory / "boot").write_text(boot_script(cluster, node, paths))
+    for router in cluster.routers:
+        directory = paths.machine(router)
+        directory.mkdir(parents=True)
+        text = bird.router_configuration(cluster, router, str(directory / "bird.log"))
+        (directory / "bird.conf").write_text(text)
+        (directory / "boot").write_text(router_script(cluster, router, paths))
     shutil.copyfile(tunnel_routes.__file__, state / "tunnel_routes.py")
     access.write(cluster, state)
     return paths
@@ -47,20 +56,16 @@ def prepare(cluster: ClusterSpec, state: Path) -> Paths:
 def connect(lab: str, cluster: ClusterSpec, kernel: str) -> None:
     """Make the namespaces and the network between them."""
     ip(*(f"netns add {netns(lab, part)}" for part in parts(cluster, kernel)))
-    uplink = None
     if kernel == "uml":
-        uplink = guest.TAP
-        ip(f"tuntap add {uplink} mode tap", inside=netns(lab, "underlay"))
-        lines = ["link set lo up", "link add br0 type bridge", f"addr add {GATEWAY}/24 dev br0", "link set br0 up"]
-        lines.append(f"link set {uplink} master br0 up")
+        ip(f"tuntap add {guest.TAP} mode tap", inside=netns(lab, "underlay"))
+        lines = ["link set lo up", "link add br0 type bridge", "link set br0 up", *underlay.gateway(cluster, 0)]
+        lines.append(f"link set {guest.TAP} master br0 up")
     else:
-        names = {node.name: netns(lab, node.name) for node in cluster.nodes}
-        lines = underlay_batch(cluster, names, uplink=None, gateway=True).splitlines()
+        lines = underlay.bridges(cluster, {machine.name: netns(lab, machine.name) for machine in cluster.machines})
     client = netns(lab, "client")
     lines += [f"link add client type veth peer name eth0 netns {client}", "link set client master br0 up"]
     ip(*lines, inside=netns(lab, "underlay"))
-    length = UNDERLAY.rpartition("/")[2]
-    ip("link set lo up", f"addr add {CLIENT}/{length} brd + dev eth0", "link set eth0 up", inside=client)
+    ip(*underlay.client(cluster), inside=client)
 
 
 def boot(lab: str, cluster: ClusterSpec, kernel: str, paths: Paths, note: Note) -> None:
@@ -73,9 +78,10 @@ def boot(lab: str, cluster: ClusterSpec, kernel: str, paths: Paths, note: Note) 
         logs = {"user-mode-linux": paths.state / "console.log"}
     else:
         commands = {
-            node.name: ["/bin/bash", "-c", boot_command(node, paths, netns(lab, node.name))] for node in cluster.nodes
+            machine.name: ["/bin/bash", "-c", boot_command(machine, paths, netns(lab, machine.name))]
+            for machine in cluster.machines
         }
-        logs = {node.name: paths.node(node) / "boot.log" for node in cluster.nodes}
+        logs = {machine.name: paths.machine(machine) / "boot.log" for machine in cluster.machines}
     for what, words in commands.items():
         start_noted(words, what, logs[what], note)
 
@@ -98,7 +104,7 @@ def wait_for_routes(cluster: ClusterSpec, kernel: str, paths: Paths, processes: 
     Raises:
         LabError: a node failed, its kernel ended, or it took too long.
     """
-    directories = {node.name: paths.node(node) for node in cluster.nodes}
+    directories = {machine.name: paths.machine(machine) for machine in cluster.machines}
 
     def settled() -> bool:
         for name, directory in directories.items():

@@ -9,9 +9,10 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from tests.lab.clusters import ClusterSpec
+from tests.lab import underlay
 from tests.lab.needs import UML, program
-from tests.lab.node_script import Paths, boot_command, underlay_batch
+from tests.lab.node_script import Paths, boot_command
+from tests.lab.spec import ClusterSpec
 
 TAP = "guest"
 """The tap's name in the underlay's namespace."""
@@ -30,15 +31,15 @@ _MODULES = (
 )
 
 
-def command(state: Path, underlay: str) -> list[str]:
-    """The command that boots the guest in the network namespace `underlay`, where the tap is.
+def command(state: Path, netns: str) -> list[str]:
+    """The command that boots the guest in the network namespace `netns`, where the tap is.
 
     The kernel is the first process of a PID namespace: ending the command ends all the processes it is made of. Mounts
     that end outside end in its copy too (`slave`), or it would hold on to the namespaces of labs that are gone.
     """
     return [
         program("nsenter"),
-        f"--net=/run/netns/{underlay}",
+        f"--net=/run/netns/{netns}",
         program("unshare"),
         *("--mount", "--propagation", "slave", "--mount-proc", "--pid", "--fork", "--kill-child"),
         program(UML),
@@ -57,12 +58,13 @@ def command(state: Path, underlay: str) -> list[str]:
 def init_script(cluster: ClusterSpec, paths: Paths, modules: str) -> str:
     """What the guest does first and last: file systems, modules, the bridge between the nodes, the nodes."""
     state = shlex.quote(str(paths.state))
-    netns = {node.name: node.name for node in cluster.nodes}
+    names = [machine.name for machine in cluster.machines]
     boots = "\n".join(
-        f"(\n{boot_command(node, paths, netns[node.name])}\n) >{shlex.quote(str(paths.node(node)))}/boot.log 2>&1 &"
-        for node in cluster.nodes
+        f"(\n{boot_command(machine, paths, netns)}\n) >{shlex.quote(str(paths.machine(machine)))}/boot.log 2>&1 &"
+        for machine, netns in zip(cluster.machines, names, strict=True)
     )
-    added = "\n".join(f"netns add {name}" for name in netns.values())
+    added = "\n".join(f"netns add {name}" for name in names)
+    network = "\n".join(underlay.bridges(cluster, dict(zip(names, names, strict=True)), uplink="vec0"))
     loads = "\n".join(f"insmod {shlex.quote(f'{modules}/{module}')}" for module in _MODULES)
     return f"""#!/bin/bash
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -77,7 +79,8 @@ ip -batch - <<'END'
 {added}
 END
 ip -batch - <<'END'
-{underlay_batch(cluster, netns, uplink="vec0", gateway=False)}END
+{network}
+END
 {boots}
 while :; do sleep infinity & wait $!; done
 """

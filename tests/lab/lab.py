@@ -14,10 +14,11 @@ import msgspec
 
 from tests.apiserver.http import Http
 from tests.lab import api, build, needs, state
-from tests.lab.clusters import CLUSTERS, ClusterSpec
+from tests.lab.clusters import CLUSTERS
 from tests.lab.needs import LabError
-from tests.lab.node import Completed, Node, Pod
+from tests.lab.node import Completed, Machine, Node, Pod
 from tests.lab.processes import Process, end, remember
+from tests.lab.spec import ClusterSpec
 
 
 class Lab:
@@ -30,7 +31,7 @@ class Lab:
 
     @classmethod
     def up(cls, cluster: str, name: str | None = None, *, kernel: str = "auto", with_api: bool | None = None) -> Self:
-        """Build the cluster `bgp` or `ipip` and wait until its routes are there.
+        """Build one of `CLUSTERS` and wait until its routes are there.
 
         `name` tells labs apart, several can be up at once. `kernel` is `host`, `uml`, or `auto`: this machine's where
         it can do what the cluster needs, else user-mode-linux. `with_api` asks for the API server or forbids it; unset,
@@ -46,9 +47,10 @@ class Lab:
             raise LabError(f"there is no cluster {cluster!r} to build (there are {', '.join(CLUSTERS)})")
         name = name or cluster
         if kernel == "auto":
-            kernel = "host" if not spec.tunnelled or needs.host_has_ipip() else "uml"
+            kernel = "uml" if spec.ipip and not needs.host_has_ipip() else "host"
         if kernel == "uml":
             needs.check_uml()
+        needs.check_for(spec)
         without_api = "it was not asked for" if with_api is False else api.missing()
         if with_api and without_api:
             raise needs.LabUnavailableError(without_api)
@@ -237,6 +239,11 @@ class Lab:
     def nodes(self) -> tuple[Node, ...]:
         """All nodes."""
         return tuple(Node(self, spec) for spec in self.spec.nodes)
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """All nodes and the routers between them."""
+        return (*self.nodes, *(Machine(self, spec) for spec in self.spec.routers))
 
     def node(self, name: str) -> Node:
         """A node by its name."""

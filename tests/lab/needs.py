@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.lab.spec import ClusterSpec
+
 UML = "linux.uml"
 PACKAGES = {
     "ip": "iproute2",
@@ -18,8 +20,13 @@ PACKAGES = {
     "nsenter": "util-linux",
     "unshare": "util-linux",
     "ping": "iputils-ping",
+    "bird6": "bird",
+    "bridge": "iproute2",
+    "nft": "nftables",
 }
 """Programs and the Debian packages that bring them."""
+_SOMETIMES = ("bird6", "bridge", "nft")
+"""Those that only some clusters need."""
 
 
 class LabError(Exception):
@@ -51,12 +58,33 @@ def check() -> None:
     if os.geteuid() != 0:
         raise LabUnavailableError("the lab needs root: it makes network namespaces")
     for name in PACKAGES:
-        program(name)
+        if name not in _SOMETIMES:
+            program(name)
     if _in_scratch_namespace("true").returncode:
         raise LabUnavailableError("this machine does not let root make network and mount namespaces")
     for kind in ("bridge", "veth"):
         if _in_scratch_namespace(f"ip link add probe type {kind}").returncode:
             raise LabUnavailableError(f"this kernel has no {kind} devices")
+
+
+def check_for(cluster: ClusterSpec) -> None:
+    """Whether this machine has what one cluster needs beyond what all need.
+
+    Raises:
+        LabUnavailableError: a program is missing, or its kernel has no VXLAN or NAT.
+    """
+    if cluster.dual_stack:
+        program("bird6")
+    if cluster.vxlan:
+        program("bridge")
+        if _in_scratch_namespace("ip link add probe type vxlan id 1 dstport 4789").returncode:
+            raise LabUnavailableError("this kernel has no vxlan devices")
+    if cluster.masquerade:
+        probe = (
+            "add table ip t; add chain ip t c { type nat hook postrouting priority 100; }; add rule ip t c masquerade"
+        )
+        if _in_scratch_namespace(f"{program('nft')} '{probe}'").returncode:
+            raise LabUnavailableError("this kernel's nftables can't masquerade")
 
 
 def host_has_ipip() -> bool:

@@ -1,4 +1,4 @@
-"""A node and a pod of a lab that is up, to run things on. Knows the lab only by its ssh configuration and namespace."""
+"""A machine and a pod of a lab that is up, to run things on. Knows the lab by its ssh configuration and namespace."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from tests.lab.bird import SOCKET
-from tests.lab.clusters import NodeSpec, PodSpec
 from tests.lab.needs import LabError
 from tests.lab.node_script import routed
 from tests.lab.processes import wait_until
+from tests.lab.spec import NodeSpec, PodSpec, RouterSpec
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
@@ -18,22 +18,21 @@ if TYPE_CHECKING:
 Completed = subprocess.CompletedProcess[str]
 
 
-class Node:
-    """A node: what is run on it goes over ssh, as everything that calitui does."""
+class Machine:
+    """A node or a router: what is run on it goes over ssh, as everything that calitui does."""
 
-    def __init__(self, lab: Lab, spec: NodeSpec) -> None:
+    def __init__(self, lab: Lab, spec: NodeSpec | RouterSpec) -> None:
         self.lab = lab
-        self.spec = spec
         self.name = spec.name
         self.directory = lab.directory / "nodes" / spec.name
 
     def command(self, command: str, user: str = "root") -> list[str]:
-        """The words that run a shell command on the node, from the root network namespace."""
+        """The words that run a shell command on the machine, from the root network namespace."""
         words = ["ssh", "-F", str(self.lab.ssh_config), "-l", user, "-o", "ConnectTimeout=60"]
         return self.lab.command([*words, self.name, command])
 
     def run(self, command: str, *, user: str = "root", check: bool = True, timeout: float = 120) -> Completed:
-        """Run a shell command on the node.
+        """Run a shell command on the machine.
 
         Raises:
             LabError: it failed and `check` is set; with what it said.
@@ -51,7 +50,7 @@ class Node:
         return done
 
     def popen(self, command: str) -> subprocess.Popen[str]:
-        """Start a shell command on the node and go on; the caller waits for it."""
+        """Start a shell command on the machine and go on; the caller waits for it."""
         return subprocess.Popen(
             self.command(command),
             stdin=subprocess.DEVNULL,
@@ -59,6 +58,22 @@ class Node:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def wait_until(self, command: str, what: str, seconds: float = 120) -> None:
+        """Poll a shell command on the machine until it succeeds.
+
+        Raises:
+            LabError: it did not within `seconds`.
+        """
+        wait_until(lambda: self.run(command, check=False).returncode == 0, f"{self.name}: {what}", seconds, every=0.2)
+
+
+class Node(Machine):
+    """A node of the cluster."""
+
+    def __init__(self, lab: Lab, spec: NodeSpec) -> None:
+        super().__init__(lab, spec)
+        self.spec = spec
 
     def birdc(self, command: str) -> str:
         """BIRD's answer."""
@@ -71,14 +86,6 @@ class Node:
     def start_bird(self) -> None:
         """Start BIRD again."""
         self.run(f"bird -c {shlex.quote(str(self.directory))}/bird.conf -s {SOCKET} -P /run/calico/bird.pid")
-
-    def wait_until(self, command: str, what: str, seconds: float = 120) -> None:
-        """Poll a shell command on the node until it succeeds.
-
-        Raises:
-            LabError: it did not within `seconds`.
-        """
-        wait_until(lambda: self.run(command, check=False).returncode == 0, f"{self.name}: {what}", seconds, every=0.2)
 
     def wait_until_routed(self) -> None:
         """Wait until the node's sessions are up and it has a route to every block, as after booting."""

@@ -46,7 +46,7 @@ def test_every_session_is_established(lab: Lab) -> None:
 
 
 def test_pods_answer_each_other_across_nodes_both_ways(lab: Lab) -> None:
-    one, other = (lab.pod(key) for key in article.PINGS[lab.spec.name])
+    one, other = (lab.pod(key) for key in lab.spec.pairs[0])
     for source, destination in ((one, other), (other, one)):
         shown = source.run(f"ping -n -c 2 -i 0.2 -W 5 {destination.ip}").stdout
         # Two routers on the way took one each from 64.
@@ -55,7 +55,7 @@ def test_pods_answer_each_other_across_nodes_both_ways(lab: Lab) -> None:
 
 
 def test_the_largest_packet_of_a_pod_arrives_whole(lab: Lab) -> None:
-    one, other = (lab.pod(key) for key in article.PINGS[lab.spec.name])
+    one, other = (lab.pod(key) for key in lab.spec.pairs[0])
     payload = lab.spec.pod_mtu - 28
     assert "1 received" in one.run(f"ping -n -c 1 -W 5 -M do -s {payload} {other.ip}").stdout
     assert one.run(f"ping -n -c 1 -W 5 -M do -s {payload + 1} {other.ip}", check=False).returncode
@@ -63,7 +63,7 @@ def test_the_largest_packet_of_a_pod_arrives_whole(lab: Lab) -> None:
 
 def captured(lab: Lab, packets: str) -> str:
     """What tcpdump on the destination's node prints of three pings."""
-    source, destination = (lab.pod(key) for key in article.PINGS[lab.spec.name])
+    source, destination = (lab.pod(key) for key in lab.spec.pairs[0])
     capture = destination.node.popen(f"timeout 60 tcpdump -lni eth0 -c 2 '{packets}'")
     try:
         assert capture.stderr
@@ -181,7 +181,7 @@ def test_the_api_server_has_the_pods_and_calicos_objects(lab: Lab) -> None:
             for p in pods
         } == wanted
         pools = http.json("GET", "/apis/crd.projectcalico.org/v1/ippools")["items"]
-        assert [pool["spec"]["ipipMode"] for pool in pools] == [lab.spec.ipip_mode]
+        assert [pool["spec"]["ipipMode"] for pool in pools] == [pool.ipip_mode for pool in lab.spec.pools]
         affinities = http.json("GET", "/apis/crd.projectcalico.org/v1/blockaffinities")["items"]
         found = assets()
         if found and found.kubectl:

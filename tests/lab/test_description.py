@@ -7,8 +7,9 @@ import ipaddress
 import pytest
 
 from tests.lab import bird, tunnel_routes
-from tests.lab.clusters import BGP, CLUSTERS, IPIP, POOL, UNDERLAY, ClusterSpec
+from tests.lab.clusters import BGP, CLUSTERS, IPIP
 from tests.lab.objects import objects
+from tests.lab.spec import ClusterSpec, holds
 
 NOW = "2018-07-20T08:00:00Z"
 
@@ -23,7 +24,7 @@ NOW = "2018-07-20T08:00:00Z"
     ],
 )
 def test_veths_are_named_as_in_the_article(pod: str, veth: str) -> None:
-    cluster = next(cluster for cluster in CLUSTERS.values() if any(pod == p.key for n in cluster.nodes for p in n.pods))
+    cluster = next(cluster for cluster in (BGP, IPIP) if any(pod == p.key for n in cluster.nodes for p in n.pods))
     assert cluster.find(pod)[1].veth == veth
 
 
@@ -31,15 +32,27 @@ def test_veths_are_named_as_in_the_article(pod: str, veth: str) -> None:
 def test_addresses_are_consistent(cluster: ClusterSpec) -> None:
     pods = [pod for node in cluster.nodes for pod in node.pods]
     assert len({pod.key for pod in pods}) == len(pods)
-    taken = [pod.ip for pod in pods if pod.ip] + [node.address for node in cluster.nodes]
-    taken += [node.tunnel_address for node in cluster.nodes if cluster.tunnelled and node.tunnel_address]
+    taken = [ip for pod in pods for ip in pod.ips]
+    taken += [address for machine in cluster.machines for address in machine.addresses]
+    taken += [node.address6 for node in cluster.nodes if node.address6]
+    taken += [node.tunnel_address for node in cluster.nodes if cluster.tunnel_device and node.tunnel_address]
     assert len(set(taken)) == len(taken)
+    assert all(cluster.subnet_of(address) for machine in cluster.machines for address in machine.addresses)
+    blocks = [block for node in cluster.nodes for block in node.blocks]
+    for block in blocks:
+        assert ipaddress.ip_network(block).num_addresses == 64
     for node in cluster.nodes:
-        assert ipaddress.ip_address(node.address) in ipaddress.ip_network(UNDERLAY)
-        blocks = [ipaddress.ip_network(block) for block in node.blocks]
         for pod in node.workloads:
-            assert pod.ip
-            assert any(ipaddress.ip_address(pod.ip) in block for block in blocks)
+            assert all(holds(blocks, ip) for ip in pod.ips)
+            assert all(holds(node.blocks, ip) for ip in pod.ips) is (pod not in cluster.borrowed(node))
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
+def test_the_pairs_to_follow_start_at_pods_that_are_there(cluster: ClusterSpec) -> None:
+    assert cluster.pairs
+    for source, destination in cluster.pairs:
+        assert cluster.find(source)[1].ip
+        assert "/" not in destination or cluster.find(destination)[1].ip
 
 
 def test_bird_reads_no_block_of_others_into_its_own_exports() -> None:
@@ -51,17 +64,28 @@ def test_bird_reads_no_block_of_others_into_its_own_exports() -> None:
 
 def test_only_the_tunnelled_cluster_leaves_block_routes_to_the_exporter() -> None:
     assert "export all" in bird.configuration(BGP, BGP.nodes[0], "/dev/null")
-    assert "if ( source = RTS_BGP ) then reject" in bird.configuration(IPIP, IPIP.nodes[0], "/dev/null")
+    assert "if ( source = RTS_BGP ) then { reject; }" in bird.configuration(IPIP, IPIP.nodes[0], "/dev/null")
+    cross_subnet = CLUSTERS["ipip-crosssubnet"]
+    text = bird.configuration(cross_subnet, cross_subnet.node("rack2-node1"), "/dev/null")
+    assert "if ( bgp_next_hop ~ 10.61.2.0/24 ) then accept; reject;" in text
 
 
 def test_the_exporter_reads_birds_table() -> None:
     answer = [
-        "1007-192.168.110.64/26  via 10.173.32.24 on eth0 [Mesh_10_173_32_24 18:28:38 from 10.173.32.24] * (100/0) [i]",
-        " 192.168.210.64/26  via 10.173.32.25 on eth0 [Mesh_10_173_32_25 18:28:38 from 10.173.32.25] * (100/0) [i]",
-        " 192.168.210.128/26 unreachable [Mesh_10_173_32_26 18:28:38 from 10.173.32.26] * (100/-) [i]",
+        "1007-192.168.210.64/26  via 10.173.32.1 on eth0 [Mesh_10_173_40_25 18:28:38 from 10.173.40.25] * (100/?) [i]",
         "1008-\tType: BGP unicast univ",
+        "1012-\tBGP.origin: IGP",
+        " \tBGP.as_path: ",
+        " \tBGP.next_hop: 10.173.40.25",
+        "1007-192.168.210.128/26 unreachable [Mesh_10_173_32_26 18:28:38 from 10.173.32.26] * (100/-) [i]",
+        "1012-\tBGP.next_hop: 10.173.32.26",
+        "1007-192.168.110.64/26  via 10.173.32.24 on eth0 [Mesh_10_173_32_24 18:28:38] * (100/0) [i]",
+        "1012-\tBGP.origin: IGP",
+        " \tBGP.next_hop: 10.173.32.24",
     ]
-    assert tunnel_routes.learned(answer) == {"192.168.110.64/26": "10.173.32.24", "192.168.210.64/26": "10.173.32.25"}
+    far, near = {"192.168.210.64/26": "10.173.40.25"}, {"192.168.110.64/26": "10.173.32.24"}
+    assert tunnel_routes.learned(answer) == far | near
+    assert tunnel_routes.learned(answer, "10.173.32.0/24") == far
 
 
 def test_the_exporter_reads_the_kernels_table() -> None:
@@ -90,10 +114,10 @@ def test_the_api_says_what_the_nodes_have(cluster: ClusterSpec) -> None:
                 allocated[str(network[ordinal])] = block["attributes"][number]["secondary"]
     for node in cluster.nodes:
         for pod in node.workloads:
-            assert pod.ip
-            assert ipaddress.ip_address(pod.ip) in ipaddress.ip_network(POOL)
-            owner = allocated.pop(pod.ip)
-            assert (owner["namespace"], owner["pod"], owner["node"]) == (pod.namespace, pod.name, node.name)
+            for ip in pod.ips:
+                assert holds([pool.cidr for pool in cluster.pools], ip)
+                owner = allocated.pop(ip)
+                assert (owner["namespace"], owner["pod"], owner["node"]) == (pod.namespace, pod.name, node.name)
             assert pods[pod.key]["status"]["podIP"] == pod.ip
-    tunnels = {owner["node"] for owner in allocated.values() if owner["type"] == "ipipTunnelAddress"}
-    assert tunnels == ({node.name for node in cluster.nodes} if cluster.tunnelled else set())
+    tunnels = {owner["node"] for owner in allocated.values() if owner["type"].endswith("TunnelAddress")}
+    assert tunnels == ({node.name for node in cluster.nodes} if cluster.tunnel_device else set())

@@ -1,12 +1,14 @@
-"""Runs on a node of the IPIP cluster: puts the block routes that BIRD learned onto tunl0.
+"""Runs on a node of an IPIP cluster: puts the block routes that BIRD learned onto tunl0.
 
 It stands in for Calico's patch to BIRD (`krt_tunnel`). BIRD's table is the only source: a route comes when a session
 brings it and goes when the session goes. While BIRD itself is down nothing is changed, as `persist` would have it.
+With CrossSubnet, routes to nodes of the same subnet are left to BIRD.
 It runs on the guest's bare interpreter, so it uses the standard library alone.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 import struct
@@ -15,7 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-_ROUTE = re.compile(r"^(?:1007-|\s)(\d+\.\d+\.\d+\.\d+/\d+)\s+via (\d+\.\d+\.\d+\.\d+) on ")
+_ROUTE = re.compile(r"^(?:1007-|\s)(\d+\.\d+\.\d+\.\d+/\d+)\s+(via|\w+)")
+_NEXT_HOP = re.compile(r"^(?:1012-|\s)\s*BGP\.next_hop: (\d+\.\d+\.\d+\.\d+)")
 
 
 def ask(path: str, command: str) -> list[str]:
@@ -35,9 +38,21 @@ def ask(path: str, command: str) -> list[str]:
     raise OSError("BIRD closed the connection")
 
 
-def learned(lines: list[str]) -> dict[str, str]:
-    """Prefix and next hop of each route in the answer to `show route`."""
-    return {match[1]: match[2] for line in lines if (match := _ROUTE.match(line))}
+def learned(lines: list[str], near: str = "") -> dict[str, str]:
+    """Prefix and BGP next hop of each route in the answer to `show route all`, if BIRD can reach it.
+
+    Those with a next hop in the subnet `near` are left out.
+    """
+    found: dict[str, str] = {}
+    prefix = ""
+    for line in lines:
+        if match := _ROUTE.match(line):
+            prefix = match[1] if match[2] == "via" else ""
+        elif prefix and (match := _NEXT_HOP.match(line)):
+            if not near or ipaddress.ip_address(match[1]) not in ipaddress.ip_network(near):
+                found[prefix] = match[1]
+            prefix = ""
+    return found
 
 
 def programmed(table: str, device: str) -> dict[str, str]:
@@ -52,12 +67,12 @@ def programmed(table: str, device: str) -> dict[str, str]:
     return found
 
 
-def main(control: str, device: str) -> None:
+def main(control: str, device: str, near: str = "") -> None:
     """Follow BIRD until the node ends."""
     route = ["/usr/sbin/ip", "route"]
     while True:
         try:
-            wanted = learned(ask(control, "show route primary where source = RTS_BGP"))
+            wanted = learned(ask(control, "show route primary all where source = RTS_BGP"), near)
             present = programmed(Path("/proc/net/route").read_text(), device)
             for prefix, gateway in wanted.items():
                 if present.get(prefix) != gateway:
