@@ -86,7 +86,7 @@ class TestWhichAddress:
             Resolver(SshOptions(address="ExternalIP")).resolve(Node("bare"))
 
     def test_unknown_kind_of_address(self) -> None:
-        with pytest.raises(NodeError, match="Use one of auto, InternalIP"):
+        with pytest.raises(UsageError, match="Use one of auto, InternalIP"):
             Resolver(SshOptions(address="Internal"))
 
 
