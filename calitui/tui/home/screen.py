@@ -262,9 +262,11 @@ class HomeScreen(Screen[None]):
     # filter and namespace
 
     def action_filter(self) -> None:
-        """Type a filter."""
+        """Type a filter; the first letter replaces an old one, an arrow keeps it."""
         self.add_class("-filtering")
-        self.query_one(FilterInput).focus()
+        field = self.query_one(FilterInput)
+        field.focus()
+        field.select_all()
         self.query_one(KeyBar).rename(TYPING)
         self._describe_filter()
 

@@ -31,7 +31,7 @@ def detail(trace: Trace, hop: Hop, width: int, roomy: bool) -> Content:
     if hop.next_hops:
         blocks.append(_labelled("next hops", next_hops_line(hop), width))
     check = _labelled("see it", hop.check, width, "bold") if hop.check else []
-    evidence = _evidence(hop, width)
+    evidence = _evidence(hop, width, roomy)
     blocks += [evidence, check] if roomy else [check, evidence]
     for finding in trace.findings:
         if finding.node is None or finding.node == hop.node:
@@ -72,11 +72,14 @@ def _alarms(hop: Hop, width: int) -> list[Content]:
     return lines
 
 
-def _evidence(hop: Hop, width: int) -> list[Content]:
+def _evidence(hop: Hop, width: int, roomy: bool) -> list[Content]:
     ends = hop.ends is not None and hop.ends is not Disposition.DELIVERED
     why = words.MEANING[hop.evidence] if ends or not hop.reason else hop.reason
     lines: list[Content] = []
     shown = hop.lines or ((hop.route,) if hop.route else ())
+    if not roomy and hop.check:
+        asked = hop.check.removeprefix("ssh ").replace(" ", "$ ", 1)  # the command already stands beside "see it"
+        shown = tuple(line.strip() for line in shown if line != asked)
     for number, line in enumerate(shown):
         lines += _labelled("" if number else "evidence", line, width)
     if hop.evidence is Evidence.NOT_READ and ends:

@@ -25,7 +25,7 @@ from calitui.tui.lines import KeyBar, Line
 from calitui.tui.messages import TraceFailed, TraceProgress, TraceRead
 from calitui.tui.text import clock, count
 from calitui.tui.trace import log, verdict
-from calitui.tui.trace.detail import detail
+from calitui.tui.trace.detailview import DetailView
 from calitui.tui.trace.export import ExportScreen
 from calitui.tui.trace.pathview import PathView
 from calitui.tui.trace.reader import Reader
@@ -67,7 +67,7 @@ class TraceScreen(Screen[None]):
                 yield PathView(id="forward")
                 yield PathView(id="back")
             with VerticalScroll(id="detail-scroll", can_focus=False):
-                yield Static("", id="detail", markup=False)
+                yield DetailView(id="detail")
         yield KeyBar(TRACE, EVERYWHERE)
 
     def on_mount(self) -> None:
@@ -85,7 +85,6 @@ class TraceScreen(Screen[None]):
         for mode in ("-narrow", "-medium", "-wide"):
             self.set_class(mode == self.mode, mode)
         self._show()
-        self.call_after_refresh(self._show_detail)
 
     # reading
 
@@ -165,18 +164,11 @@ class TraceScreen(Screen[None]):
         return self.query_one("#forward", PathView), self.query_one("#back", PathView)
 
     def _show_detail(self) -> None:
-        trace = self.trace
-        if trace is None:
-            return
-        hops = trace.directions[self.direction].hops
-        pane = self.query_one("#detail-scroll", VerticalScroll)
-        width = max(24, pane.scrollable_content_region.width)
-        roomy = self.mode != "-narrow" or self.has_class("-detail")
-        shown = self.query_one("#detail", Static)
-        if hops:
-            shown.update(detail(trace, hops[self.selected[self.direction]], width, roomy))
-        else:
-            shown.update(Content.styled("No hop of this direction could be computed.", "$warn"))
+        if self.trace is not None:
+            hops = self.trace.directions[self.direction].hops
+            hop = hops[self.selected[self.direction]] if hops else None
+            roomy = self.mode != "-narrow" or self.has_class("-detail")
+            self.query_one(DetailView).show(self.trace, hop, roomy)
 
     def _scroll_to_hop(self) -> None:
         paths = self.query_one("#paths", ScrollableContainer)
@@ -268,7 +260,7 @@ class TraceScreen(Screen[None]):
         if self.trace is not None:
             self.toggle_class("-detail")
             self._rename_keys()
-            self.call_after_refresh(self._show_detail)
+            self._show_detail()
 
     def action_scroll(self, pages: float) -> None:
         """Scroll the detail."""
