@@ -108,7 +108,7 @@ _SHARED: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         help="How long one request to the API may take, as 5s or 1m.",
     ),
     click.option("--from", "from_", metavar="FILE|demo:NAME", help="Read a recorded cluster instead of a live one."),
-    click.option("--via", type=click.Choice(["auto", "ssh"]), help="How nodes are read."),
+    click.option("--via", type=click.Choice(["auto", "ssh", "exec", "local"]), help="How nodes are read."),
     click.option("--ssh-user", metavar="NAME", help="The account on the nodes."),
     click.option("--ssh-config", metavar="FILE", help="The ssh config to use in place of ~/.ssh/config."),
     click.option("--ssh-address", type=click.Choice(ADDRESSES), help="Which address of a node is dialled."),

@@ -14,9 +14,11 @@ from calitui.facts.missing import Missing
 
 
 class Pod(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A pod (never part of a reference cycle, so the collector need not walk 100,000 of them). `ips` holds what the CNI wrote (annotation `cni.projectcalico.org/podIPs`), else `status.podIPs`; it is
+    """A pod. `ips` holds what the CNI wrote (annotation `cni.projectcalico.org/podIPs`), else `status.podIPs`; it is
     empty for a pod that has none yet and for a finished one. `status` is the word of kubectl's STATUS column, `phase`
     the API's. `created` is seconds since the epoch, None if unreadable.
+
+    Pods are kept out of garbage collection, as they are never part of a cycle and there may be 100,000 of them.
     """
 
     namespace: str

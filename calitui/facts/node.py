@@ -202,7 +202,8 @@ class NodeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything one read of one node brought back.
 
     `name` is the Kubernetes node. `via` is the way in (`ssh`), `target` what was dialled (`root@10.173.32.23:22`),
-    `address_source` why that address (`InternalIP`, `nodes table`). `read_at` is seconds since the epoch. `missing`
+    `address_source` why that address (`InternalIP`, `nodes table`), `why` why this way in where there was a
+    choice. `read_at` is seconds since the epoch. `missing`
     says what was asked for and not read; a node that could not be reached has everything in `missing` and `host` None.
     `rendered_pools` come from confd's file where it can be read (inside calico-node): with etcd as datastore they are
     the only pools there are to see.
@@ -212,6 +213,7 @@ class NodeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     via: str
     target: str = ""
     address_source: str = ""
+    why: str = ""
     read_at: float = 0.0
     hostname: str = ""
     kernel: str = ""

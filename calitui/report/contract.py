@@ -119,6 +119,15 @@ class UnreadReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class ReadingReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one node was read: `via` ssh, exec, local or files, from `target`, and `why` that address or way."""
+
+    node: str
+    via: str
+    target: str | None
+    why: str | None
+
+
 class TraceReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole report. `taken_at` is RFC 3339 in UTC, null where the facts carry no time.
 
@@ -136,6 +145,7 @@ class TraceReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unread: tuple[UnreadReport, ...]
     family: int
     notes: tuple[str, ...]
+    readings: tuple[ReadingReport, ...]
     other_family: TraceReport | None
 
 
@@ -165,6 +175,9 @@ def report(trace: Trace) -> TraceReport:
         ),
         family=trace.family,
         notes=tuple(clean(note) for note in trace.notes),
+        readings=tuple(
+            ReadingReport(clean(one.node), clean(one.via), _text(one.target), _text(one.why)) for one in trace.readings
+        ),
         other_family=report(trace.other_family) if trace.other_family is not None else None,
     )
 

@@ -15,6 +15,7 @@ from calitui.report.words import (
     family_line,
     headers_line,
     moment_line,
+    reading_line,
     unread_line,
     verdict_line,
 )
@@ -37,6 +38,7 @@ def as_markdown(trace: Trace) -> str:
                 f"- Destination: {prose(endpoint_line(trace.destination))}",
                 f"- Policies: {prose(trace.policies.sentence or 'not evaluated')}",
                 f"- Read: {moment_line(trace.taken_at)}",
+                *(f"- Node: {prose(reading_line(reading))}" for reading in trace.readings),
                 *(f"- Note: {prose(note)}" for note in trace.notes),
                 *([f"- Other family: {prose(family_line(trace))}"] if trace.other_family is not None else []),
             ]

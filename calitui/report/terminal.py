@@ -20,6 +20,7 @@ from calitui.report.words import (
     headers_line,
     moment_line,
     next_hops_line,
+    reading_line,
     unread_line,
     verdict_line,
 )
@@ -50,6 +51,8 @@ def as_text(trace: Trace, width: int, colour: bool) -> str:
     page.prose("destination", endpoint_line(trace.destination), 0)
     page.prose("policies", trace.policies.sentence or "not evaluated", 0)
     page.prose("read", moment_line(trace.taken_at), 0)
+    for reading in trace.readings:
+        page.prose("", reading_line(reading), _LABEL + 1)
     for note in trace.notes:
         page.prose("note", note, 0, "yellow")
     if trace.other_family is not None:

@@ -18,6 +18,7 @@ from calitui.trace.path import (
     Header,
     Hop,
     Policies,
+    Reading,
     Trace,
     Verdict,
 )
@@ -86,6 +87,12 @@ def next_hops_line(hop: Hop) -> str:
         via = f"{choice.gateway} dev {choice.device}" if choice.gateway else f"dev {choice.device}"
         words.append(clean(via) + (" (the kernel's choice)" if choice.chosen else ""))
     return ", ".join(words)
+
+
+def reading_line(reading: Reading) -> str:
+    """How a node was read: `k8s-calico2 by ssh, calitui@10.173.32.23:22 (ssh config)`."""
+    words = f"{reading.node} by {reading.via}" + (f", {reading.target}" if reading.target else "")
+    return clean(words + (f" ({reading.why})" if reading.why else ""))
 
 
 def family_line(trace: Trace) -> str:

@@ -1,31 +1,28 @@
-"""A session on a live cluster: the Kubernetes API for the inventory, SSH for the nodes that a trace crosses."""
+"""A session on a live cluster: the Kubernetes API for the inventory, a way in for the nodes that a trace crosses."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from calitui import __version__
 from calitui.cluster.api import Api
 from calitui.cluster.feed import follow
 from calitui.cluster.reading import read
 from calitui.errors import Cancelled, UsageError
-from calitui.facts.cluster import Cluster, Freshness, Inventory, Node
+from calitui.facts.cluster import Cluster, Freshness, Inventory, Node, Pod
 from calitui.facts.node import NodeFacts
 from calitui.facts.snapshot import Snapshot
-from calitui.nodes.reading import ReadRequest
-from calitui.nodes.ssh.prompts import NoPrompts, Prompts
-from calitui.nodes.ssh.reader import SshReader
-from calitui.nodes.ssh.resolve import SshOptions
+from calitui.nodes.reading import Reader, ReadRequest, read_all
+from calitui.nodes.ssh.prompts import Prompts
 from calitui.session.options import Options
 from calitui.session.progress import Progress, ProgressSink
 from calitui.session.recording import plan
+from calitui.session.ways_in import open_reader
 from calitui.trace.ends import resolve
 from calitui.trace.path import Endpoint, Trace
 from calitui.trace.tracing import containers_on, nodes_on_the_way, questions, trace
-
-WAYS_IN = ("auto", "ssh")
 
 _PATIENCE = 20.0
 """Seconds a trace waits for Calico's objects when the list of pods is still coming."""
@@ -38,18 +35,8 @@ def open_live(options: Options, prompts: Prompts | None) -> LiveSession:
         UsageError: no such context or way in.
         ClusterError: the kubeconfig can't be used.
     """
-    if options.via not in WAYS_IN:
-        raise UsageError(f"No way in {options.via!r}", f"Use one of {', '.join(WAYS_IN)}")
-    ssh = SshOptions(
-        user=options.ssh_user,
-        config=options.ssh_config,
-        address=options.ssh_address,
-        sudo=options.sudo,
-        targets=options.node_targets,
-    )
-    asked = prompts or NoPrompts(accept_new_host_keys=options.accept_new_host_keys)
     api = Api(options.kubeconfig, options.context, options.request_timeout)
-    return LiveSession(api, SshReader(ssh, asked), options.namespace)
+    return LiveSession(api, lambda pods: open_reader(options, prompts, api, pods), options.namespace)
 
 
 class LiveSession:
@@ -57,12 +44,16 @@ class LiveSession:
 
     recorded = False
 
-    def __init__(self, api: Api, reader: SshReader, namespace: str | None) -> None:
-        """`namespace` is where bare pod names are looked for, if not in the context's."""
+    def __init__(
+        self, api: Api, open_reader: Callable[[Callable[[], tuple[Pod, ...]]], Reader], namespace: str | None
+    ) -> None:
+        """`open_reader` is given how to look pods up; `namespace` is where bare pod names are looked for, if not in the
+        context's.
+        """
         self._api = api
-        self._reader = reader
-        self._namespace = namespace
         self._newest: Inventory | None = None
+        self._reader = open_reader(lambda: self._newest.cluster.pods if self._newest else ())
+        self._namespace = namespace
         self._changed = threading.Condition()
 
     @property
@@ -103,7 +94,7 @@ class LiveSession:
             ReadRequest(_node(cluster, name), questions(*ends), containers_on(name, *ends))
             for name in nodes_on_the_way(*ends)
         ]
-        facts = self._reader.read_all(requests, lambda node, what: progress(Progress(what, node)), stop)
+        facts = read_all(self._reader.read, requests, lambda node, what: progress(Progress(what, node)), stop)
         return self._computed(facts, ends, family, progress, stop)
 
     def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
@@ -115,7 +106,9 @@ class LiveSession:
         if unknown is not None:
             raise UsageError(f"No node {unknown}", f"The cluster has {', '.join(sorted(known)[:8])}")
         chosen = tuple(node for node in cluster.nodes if not nodes or node.name in nodes)
-        facts = self._reader.read_all(plan(cluster, chosen), lambda node, what: progress(Progress(what, node)), stop)
+        self._newest = self._newest or Inventory(cluster, Freshness.LIVE)
+        requests = plan(cluster, chosen)
+        facts = read_all(self._reader.read, requests, lambda node, what: progress(Progress(what, node)), stop)
         return Snapshot(cluster, tuple(facts), time.time(), f"calitui {__version__}")
 
     def close(self) -> None:

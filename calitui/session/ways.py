@@ -6,8 +6,9 @@ import msgspec
 
 from calitui.errors import NodeError
 from calitui.facts.cluster import Node
-from calitui.nodes.ssh.resolve import Resolver, SshOptions
+from calitui.nodes.ssh.resolve import Resolver
 from calitui.session.options import Options
+from calitui.session.ways_in import ssh_options
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,15 +31,7 @@ def ways(options: Options, nodes: tuple[Node, ...]) -> tuple[Way, ...]:
     Raises:
         NodeError: the options themselves make no sense.
     """
-    resolver = Resolver(
-        SshOptions(
-            user=options.ssh_user,
-            config=options.ssh_config,
-            address=options.ssh_address,
-            sudo=options.sudo,
-            targets=options.node_targets,
-        )
-    )
+    resolver = Resolver(ssh_options(options))
     return tuple(_way(resolver, node) for node in nodes)
 
 

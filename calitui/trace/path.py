@@ -187,6 +187,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fix: str = ""
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How one node was read: `via` ssh, exec, local or files, from `target`, and `why` that address or way."""
+
+    node: str
+    via: str
+    target: str = ""
+    why: str = ""
+
+
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """Both directions between two ends. `taken_at` is seconds since the epoch of the oldest fact it rests on.
 
@@ -204,6 +213,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     unread: tuple[Missing, ...] = ()
     family: int = 4
     notes: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()
     other_family: Trace | None = None
 
     @property

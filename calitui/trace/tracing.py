@@ -12,7 +12,7 @@ from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
 from calitui.trace.fabric import Fabric
 from calitui.trace.notes import notes
-from calitui.trace.path import Direction, Disposition, Endpoint, Policies, Trace, Verdict
+from calitui.trace.path import Direction, Disposition, Endpoint, Policies, Reading, Trace, Verdict
 from calitui.trace.walk import walk
 
 
@@ -81,7 +81,13 @@ def _trace(fabric: Fabric, facts: tuple[NodeFacts, ...], source: Endpoint, desti
         unread=_unread(fabric.cluster, facts, involved),
         family=family,
         notes=notes(fabric, start, end),
+        readings=tuple(_reading(node) for node in facts if node.name in involved),
     )
+
+
+def _reading(node: NodeFacts) -> Reading:
+    why = ", ".join(part for part in (node.address_source, node.why) if part)
+    return Reading(node=node.name, via=node.via, target=node.target, why=why)
 
 
 def _verdict(directions: tuple[Direction, ...]) -> Verdict:

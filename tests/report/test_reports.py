@@ -30,13 +30,15 @@ FINDING = Finding(
 FULL = replace(BROKEN, findings=(FINDING,), unread=(Missing("IPPools", "forbidden"),))
 
 KEYS = {
-    "": "schema taken_at verdict source destination directions policies findings unread family notes other_family",
+    "": "schema taken_at verdict source destination directions policies findings unread family "
+    "notes readings other_family",
     "source": "kind namespace name node ip",
     "directions": "name disposition encapsulation path_mtu underlay hops",
     "hops": "number step node device route evidence reason packet mtu explanation check lines disagreement next_hops "
     "ends",
     "packet": "protocol src dst",
     "next_hops": "gateway device weight chosen",
+    "readings": "node via target why",
     "policies": "evaluated count sentence",
     "findings": "code severity node summary evidence fix",
     "unread": "node what reason",
@@ -117,6 +119,7 @@ def test_the_other_family_and_notes_are_in_every_report() -> None:
         ("delivered-80.txt", as_text(DELIVERED, 80, False)),
         ("unknown-80.txt", as_text(UNKNOWN, 80, False)),
     ],
+    ids=lambda value: value if "\n" not in value else "",
 )
 def test_golden(name: str, report: str) -> None:
     assert report == (GOLDEN / name).read_text("utf-8")
