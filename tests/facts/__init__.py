@@ -1,0 +1,1 @@
+"""Facts, made harmless and saved."""

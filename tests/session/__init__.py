@@ -1,0 +1,1 @@
+"""Sessions: where facts come from and which way into a node is taken."""
