@@ -1,6 +1,6 @@
 """Drives the real app on the demos and writes `screenshots/*.svg` and `*.png`: `python -m tests.screenshots`.
 
-PNGs are drawn with a system monospace font (DejaVu Sans Mono), because the SVG's own font comes from the network.
+Textual's SVG names a font on the network; here both formats name one that systems have, DejaVu Sans Mono.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ def fonts() -> list[str]:
 
 
 def png(svg: str, font_files: list[str]) -> bytes:
-    """Draw an SVG that Textual exported, with our font in the place of its own."""
-    local = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
-    local = re.sub(r"font-family:[^;}]*", f"font-family: {FAMILY}", local)
+    """Draw an SVG with our font alone."""
+    local = re.sub(r"font-family:[^;}]*", f"font-family: {FAMILY}", svg)
     return bytes(
         resvg_py.svg_to_bytes(svg_string=local, font_files=font_files, skip_system_fonts=True, font_family=FAMILY)
     )
@@ -71,6 +70,8 @@ def write(app: CalituiApp, folder: Path, name: str, font_files: list[str]) -> No
     """One picture in both formats."""
     svg = app.export_screenshot(title="calitui", simplify=True)
     svg = re.sub(r"terminal-\d+", "terminal-calitui", svg)
+    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"font-family: Fira Code, monospace", f"font-family: {FAMILY}, Menlo, Consolas, monospace", svg)
     (folder / f"{name}.svg").write_text(svg, "utf-8")
     if font_files:
         (folder / f"{name}.png").write_bytes(png(svg, font_files))

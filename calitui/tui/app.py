@@ -124,7 +124,8 @@ class CalituiApp(App[int]):
             own = ()
         for action in (*own, *EVERYWHERE):
             if action.command:
-                title = (action.label or action.name.removeprefix("app.").replace("_", " ")).capitalize()
+                title = action.label or action.name.removeprefix("app.").replace("_", " ")
+                title = title[:1].upper() + title[1:]
                 yield SystemCommand(f"{title} ({action.shown})", action.help, self._command(screen, action.name))
 
     def _command(self, screen: Screen[object], name: str) -> Callable[[], None]:

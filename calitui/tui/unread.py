@@ -56,5 +56,5 @@ def described(missing: Iterable[Missing]) -> Content:
     blocks = []
     for item in missing:
         where = f"{item.node}: " if item.node else ""
-        blocks.append(Content.assemble((clean(f"{where}{item.what}"), "bold"), "\n  ", clean(item.reason)))
+        blocks.append(Content.assemble((clean(f"{where}{item.what}"), "bold"), "\n", clean(item.reason)))
     return Content("\n").join(blocks)

@@ -79,7 +79,9 @@ async def test_the_filter_narrows_while_typing_and_keeps_the_cursor_on_its_pod()
         await driven.until_pods()
         await driven.press("j", "j")
         assert driven.home.pods.current == samples.PODS[2]
+        assert "Enter mark source" in driven.text.splitlines()[-1]
         await driven.press("slash", *"huang2")
+        assert driven.text.splitlines()[-1].split() == ["Enter", "keep", "the", "filter", "Esc", "clear", "it"]
         assert driven.listed == ["hhh-6897d64fcd-kqsj4", "job-8x7zk", "new-5c9f4-abcde"]
         assert driven.home.pods.current == samples.PODS[2]
         assert "3 of 5 pods" in driven.text

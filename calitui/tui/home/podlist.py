@@ -75,7 +75,7 @@ class PodList(ScrollView, can_focus=True):
 
     def _divide(self) -> None:
         width = self.scrollable_content_region.width or self.size.width
-        self.columns = layout(width, self.naturals)
+        self.columns = layout(width - 1, self.naturals)
 
     def on_resize(self) -> None:
         """Other columns fit now."""

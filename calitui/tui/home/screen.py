@@ -25,6 +25,7 @@ from calitui.tui.home import columns, empty, summary
 from calitui.tui.home.filter import EVERYTHING, FilterError, parse
 from calitui.tui.home.filterline import FilterInput
 from calitui.tui.home.follower import Follower
+from calitui.tui.home.keys import labels
 from calitui.tui.home.marks import End, Marks, end_of, refusal, sentence
 from calitui.tui.home.podlist import PodList
 from calitui.tui.home.roster import Roster, Scan, order
@@ -35,13 +36,6 @@ from calitui.tui.unread import UnreadScreen
 
 FRAME = 0.012
 """Seconds a filter may work before the rest of it goes to a thread."""
-
-
-TYPING = dict.fromkeys(("filter", "namespace", "all_namespaces", "unread", "app.help", "app.quit"), "") | {
-    "mark": "keep the filter",
-    "back": "clear it",
-}
-"""Words of the key bar while letters are letters."""
 
 
 class HomeScreen(Screen[None]):
@@ -204,10 +198,21 @@ class HomeScreen(Screen[None]):
         line = self.query_one("#marks", Line)
         line.show(sentence(self.marks, self.pods.current, self.size.width))
         self.pods.mark(self.marks.letters)
+        self._name_keys()
 
     def on_resize(self) -> None:
         """The sentence has another width."""
         self._describe_marks()
+
+    def _name_keys(self) -> None:
+        words = labels(
+            typing=self.query_one(FilterInput).has_focus,
+            source_marked=self.marks.source is not None,
+            missing=self.inventory is not None and bool(self.inventory.cluster.missing),
+            one_namespace=self.namespace is not None,
+            failed=self.error is not None,
+        )
+        self.query_one(KeyBar).rename(words)
 
     def _say(self, text: str) -> None:
         self.query_one(KeyBar).say(Content.styled(clean(text), "bold $warn"))
@@ -267,7 +272,7 @@ class HomeScreen(Screen[None]):
         field = self.query_one(FilterInput)
         field.focus()
         field.select_all()
-        self.query_one(KeyBar).rename(TYPING)
+        self._name_keys()
         self._describe_filter()
 
     def _clear_filter(self) -> None:
@@ -279,8 +284,8 @@ class HomeScreen(Screen[None]):
 
     def _leave_filter(self) -> None:
         self.set_class(bool(self.filter_text), "-filtering")
-        self.query_one(KeyBar).rename({})
         self.pods.focus()
+        self._name_keys()
 
     def _apply_filter(self, text: str) -> None:
         self.filter_text = text

@@ -24,7 +24,7 @@ from calitui.tui.actions import EVERYWHERE, TRACE, bindings
 from calitui.tui.lines import KeyBar, Line
 from calitui.tui.messages import TraceFailed, TraceProgress, TraceRead
 from calitui.tui.text import clock, count
-from calitui.tui.trace import log, verdict
+from calitui.tui.trace import log, verdict, words
 from calitui.tui.trace.detailview import DetailView
 from calitui.tui.trace.export import ExportScreen
 from calitui.tui.trace.pathview import PathView
@@ -130,9 +130,9 @@ class TraceScreen(Screen[None]):
         self.reader.busy = False
         self.error = message.error
         stopped = isinstance(message.error, Cancelled)
-        words = "Stopped" if stopped else str(message.error)
+        why = "Stopped" if stopped else str(message.error)
         if self.trace is not None:
-            self._say(f"{words}; this is still the path of {clock(self.trace.taken_at)}", "bold $warn")
+            self._say(f"{why}; this is still the path of {clock(self.trace.taken_at)}", "bold $warn")
         self._show()
 
     # drawing
@@ -199,12 +199,17 @@ class TraceScreen(Screen[None]):
             gone = dict.fromkeys(("detail", "copy", "export", "unread", "direction", "family"), "")
             bar.rename(gone | {"back": "stop" if busy else "back", "again": "" if busy else "read again"})
         else:
-            other = "return" if self.direction == 0 else "forward"
+            other = self.trace.directions[1 - self.direction]
+            state = words.ending(other).split()[0]
             notes = "unread" if self.trace.unread else ""
             family = self.trace.other_family
             bar.rename(
                 {"family": f"IPv{family.family}" if family is not None else ""}
-                | {"direction": other, "unread": notes, "detail": "path" if self.has_class("-detail") else "detail"}
+                | {
+                    "direction": f"{other.name} {state}",
+                    "unread": notes,
+                    "detail": "path" if self.has_class("-detail") else "detail",
+                }
             )
 
     def _say(self, text: str, style: str) -> None:
