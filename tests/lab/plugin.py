@@ -14,22 +14,23 @@ from tests.lab import state
 from tests.lab.lab import Lab
 from tests.lab.needs import LabUnavailableError
 
-__all__ = ["bgp_lab", "ipip_lab"]
+__all__ = ["bgp_lab", "ipip_lab", "lab_of"]
 
 
 @pytest.fixture(scope="session")
 def bgp_lab() -> Iterator[Lab]:
     """The BGP cluster, on this machine's kernel."""
-    yield from _lab("bgp")
+    yield from lab_of("bgp")
 
 
 @pytest.fixture(scope="session")
 def ipip_lab() -> Iterator[Lab]:
     """The IPIP cluster, under user-mode-linux where this machine's kernel has no ipip."""
-    yield from _lab("ipip")
+    yield from lab_of("ipip")
 
 
-def _lab(cluster: str) -> Iterator[Lab]:
+def lab_of(cluster: str) -> Iterator[Lab]:
+    """Bring a cluster up for a fixture and take it down again; the test is skipped where this machine can't."""
     _remove_left_overs()
     name = f"pytest-{cluster}-{os.getpid()}"
     if name in state.names():

@@ -1,0 +1,120 @@
+"""What calitui says of a packet's way against where that packet went: a capture on every interface decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.end_to_end.calitui_in_lab import trace
+from tests.lab.clusters import CLUSTERS
+from tests.lab.lab import Lab
+from tests.lab.plugin import lab_of
+from tests.lab.spec import ClusterSpec
+from tests.lab.visits import Ping, Sighting, Visit, follow
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.lab, pytest.mark.timeout(900)]
+
+INSIDE, OUTSIDE = "container", "node"
+STATIONS = {
+    "container-out": (INSIDE, "out"),
+    "veth-in": (OUTSIDE, "in"),
+    "tunnel-out": (OUTSIDE, "out"),
+    "nic-out": (OUTSIDE, "out"),
+    "nic-in": (OUTSIDE, "in"),
+    "tunnel-in": (OUTSIDE, "in"),
+    "veth-out": (OUTSIDE, "out"),
+    "container-in": (INSIDE, "in"),
+}
+"""Where a capture sees a step; the others happen between interfaces."""
+Station = tuple[str, str, str, str]
+
+
+class Way(NamedTuple):
+    """A ping worth following: ends as calitui takes them, and the address that the destination has in that family."""
+
+    cluster: str
+    source: str
+    destination: str
+    address: str
+    family: int
+
+    @property
+    def ping(self) -> Ping:
+        return Ping(self.source, self.address)
+
+
+def ways(cluster: ClusterSpec) -> Iterator[Way]:
+    for source, destination in cluster.pairs:
+        pod = cluster.find(destination)[1] if "/" in destination else None
+        for address in pod.ips if pod else (destination,):
+            yield Way(cluster.name, source, destination, address, 6 if ":" in address else 4)
+
+
+WAYS = [way for cluster in CLUSTERS.values() for way in ways(cluster) if cluster.name not in ("bgp", "ipip")]
+
+
+def parameter(way: Way) -> object:
+    marks = [pytest.mark.uml] if CLUSTERS[way.cluster].ipip else []
+    source, destination = way.source.partition("/")[2].split("-")[0], way.destination.partition("/")[2].split("-")[0]
+    name = f"{way.cluster}-{source}-{destination or way.address}-{way.family}"
+    return pytest.param(way.cluster, way, marks=marks, id=name)
+
+
+@pytest.fixture(scope="module")
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    for found in lab_of(request.param):
+        if found.without_api:
+            pytest.skip(found.without_api)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def visits(lab: Lab) -> dict[Ping, Visit]:
+    return follow(lab, [way.ping for way in WAYS if way.cluster == lab.spec.name])
+
+
+def named(direction: dict[str, Any]) -> list[Station]:
+    """The interfaces that a trace names, in order."""
+    return [
+        (hop["node"], STATIONS[hop["step"]][0], hop["device"], STATIONS[hop["step"]][1])
+        for hop in direction["hops"]
+        if hop["step"] in STATIONS
+    ]
+
+
+def seen(lab: Lab, sightings: tuple[Sighting, ...]) -> list[Station]:
+    """The interfaces of the cluster's nodes and pods that the packet crossed, in order."""
+    nodes = {node.name for node in lab.spec.nodes}
+    return [
+        (one.machine, INSIDE if one.pod else OUTSIDE, one.device, one.direction.value)
+        for one in sightings
+        if one.machine in nodes
+    ]
+
+
+def headers(direction: dict[str, Any]) -> list[tuple[tuple[str, str], ...]]:
+    """The packet's addresses at each interface, outermost first; on a tunnel's own interface the inner ones."""
+    found = []
+    for hop in direction["hops"]:
+        if hop["step"] in STATIONS:
+            layers = tuple((header["src"], header["dst"]) for header in hop["packet"])
+            found.append(layers[-1:] if hop["step"].startswith("tunnel-") else layers)
+    return found
+
+
+@pytest.mark.parametrize(("lab", "way"), [parameter(way) for way in WAYS], indirect=["lab"])
+def test_a_trace_names_what_the_packet_crosses(lab: Lab, way: Way, visits: dict[Ping, Visit]) -> None:
+    visit = visits[way.ping]
+    family = ["--family", str(way.family)] if lab.spec.dual_stack else []
+    code, found = trace(lab, way.source, way.destination, *family)
+    for direction, sightings in zip(found["directions"], (visit.request, visit.reply), strict=True):
+        assert named(direction) == seen(lab, sightings)
+        nodes = {node.name for node in lab.spec.nodes}
+        assert headers(direction) == [one.headers for one in sightings if one.machine in nodes]
+    beyond = {one.machine for one in (*visit.request, *visit.reply)} - {node.name for node in lab.spec.nodes}
+    tunnelled = any(len(one.headers) > 1 for one in visit.request)
+    # A plain packet's next hop outside of the cluster can't be read: then there is a path, and no promise.
+    expected = (4, "unknown") if beyond and not tunnelled else (0, "delivered")
+    assert (code, found["verdict"]) == expected, found
