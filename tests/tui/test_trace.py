@@ -321,3 +321,20 @@ async def test_quit_does_not_wait_for_a_node(key: str) -> None:
         await driven.press(key)
     assert driven.app.return_value == 0
     assert session.stops[0].is_set()
+
+
+async def test_the_end_of_a_superseded_reading_is_not_mistaken_for_the_new_one() -> None:
+    session = RecordedSession(answers={ENDS: samples.BROKEN, (ENDS[1], ENDS[0]): samples.DELIVERED})
+    session.gate.clear()
+    async with opened(session, source=ENDS[0], destination=ENDS[1]) as driven:
+        await driven.until_text("k8s-calico3: reading")
+        await driven.press("x")
+        await driven.until(lambda: len(session.stops) == 2 and session.stops[0].is_set())
+        await driven.until_text("k8s-calico3: reading")
+        for _ in range(20):
+            await driven.pilot.pause(0.01)
+        assert "◌ reading" in driven.text
+        assert "stopped" not in driven.text
+        session.gate.set()
+        await driven.until_trace()
+        assert "✔ delivered both ways" in driven.text
