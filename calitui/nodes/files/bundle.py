@@ -152,8 +152,11 @@ def _from_archive(path: Path, taken: _Taken) -> None:
             raise SnapshotError(f"{path} is a {kind} file, which is not read here", "Unpack it and give the folder")
         unpacked = _unpacked(raw, kind)
         try:
-            with tarfile.open(fileobj=cast("IO[bytes]", _Limited(unpacked)), mode="r:") as archive:
+            limited = _Limited(unpacked)
+            with tarfile.open(fileobj=cast("IO[bytes]", limited), mode="r:") as archive:
                 _from_members(path, archive, taken)
+            if limited.last.strip(b"\0") or not limited.last:
+                raise EOFError("it ends without an end")
         except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError, OSError) as error:
             if not taken.files:
                 raise SnapshotError(f"{path} is no snapshot and no tarball ({error})", _HINT) from None
@@ -176,6 +179,8 @@ class _Limited:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self.last = b""
+        """What was read last: zeros where a tarball ends, while one that is cut between two files just stops."""
 
     def read(self, size: int = -1) -> bytes:
         """As a file's; a size that no real tarball has is refused.
@@ -185,7 +190,8 @@ class _Limited:
         """
         if not 0 <= size <= LARGEST_FILE or self.tell() + size > LARGEST_UNPACKED:
             raise ValueError("a part of it is larger than any real one")
-        return self._file.read(size)
+        self.last = self._file.read(size)
+        return self.last
 
     def seek(self, position: int, whence: int = 0) -> int:
         """As a file's.
