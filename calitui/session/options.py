@@ -8,7 +8,8 @@ import msgspec
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Flags and config together; None and empty mean "as the kubeconfig, the ssh config or the default says".
 
-    `from_` is a snapshot file or `demo:NAME`; nothing is read from a cluster then. `request_timeout` is in seconds.
+    `from_` is a snapshot file, a folder or tarball of
+    `calicoctl cluster diags`, or `demo:NAME`; nothing is read from a cluster then. `request_timeout` is in seconds.
     `ssh_address` is which address of a node is dialled: `auto`, `InternalIP`, `ExternalIP`, `Hostname` or `name`.
     `node_targets` maps a node's name to what ssh would be given.
     """

@@ -13,6 +13,7 @@ import msgspec
 from calitui.errors import SnapshotError, UsageError
 from calitui.facts.cluster import Cluster, Freshness, Inventory
 from calitui.facts.snapshot import Snapshot, decode
+from calitui.nodes.files import is_archive
 from calitui.session.progress import Progress, ProgressSink
 from calitui.trace.ends import resolve
 from calitui.trace.path import Trace
@@ -71,7 +72,7 @@ class RecordedSession:
 
 
 def open_recorded(name: str, namespace: str | None = None) -> RecordedSession:
-    """A session on a snapshot file or on `demo:NAME`.
+    """A session on a snapshot file, on a folder or tarball of `calicoctl cluster diags`, or on `demo:NAME`.
 
     Raises:
         UsageError: no demo has that name.
@@ -81,11 +82,14 @@ def open_recorded(name: str, namespace: str | None = None) -> RecordedSession:
         return open_demo(name.removeprefix(DEMO), namespace)
     path = Path(name)
     try:
-        data = path.read_bytes()
-    except IsADirectoryError:
-        raise SnapshotError(f"{name} is a folder", "Give the file that `calitui record` wrote") from None
+        data = b"" if path.is_dir() else path.read_bytes()
     except OSError as error:
         raise SnapshotError(f"{name} can't be read: {error.strerror or error}") from None
+    if path.is_dir() or is_archive(data):
+        # Reading Kubernetes objects from files takes the decoders, and those the client: half a second.
+        from calitui.session.folder import read_folder
+
+        return RecordedSession(read_folder(path), path.name, namespace)
     return RecordedSession(decode(data, name), path.name, namespace)
 
 
