@@ -127,10 +127,32 @@ class Fabric:
         """The pod with a network namespace of its own that has `ip` now."""
         return self._by_pod_ip.get(ip)
 
+    @cached_property
+    def pools(self) -> tuple[IPPool, ...]:
+        """The IPPools of the API; without any, what confd rendered for BIRD on a node that was read.
+
+        Of a rendered pool only the prefix and whether it is tunnelled by IPIP is known.
+        """
+        if self.cluster.pools or self.rendered_by is None:
+            return self.cluster.pools
+        rendered = self._facts[self.rendered_by].rendered_pools or ()
+        mode = {True: "Always or CrossSubnet", False: "Never"}
+        return tuple(
+            IPPool(f"bird_ipam.cfg of {self.rendered_by}", pool.cidr, ipip_mode=mode[pool.tunnel is not None])
+            for pool in rendered
+        )
+
+    @cached_property
+    def rendered_by(self) -> str | None:
+        """The node whose rendered pools stand in for those of the API, None if none are needed or there."""
+        if self.cluster.pools:
+            return None
+        return next((name for name, facts in self._facts.items() if facts.rendered_pools), None)
+
     def pool_of(self, ip: str) -> IPPool | None:
         """The IPPool with the longest prefix around `ip`."""
         address = ipaddress.ip_address(ip)
-        holding = [pool for pool in self.cluster.pools if _covers(pool.cidr, address)]
+        holding = [pool for pool in self.pools if _covers(pool.cidr, address)]
         return max(holding, key=lambda pool: ipaddress.ip_network(pool.cidr, strict=False).prefixlen, default=None)
 
     def missing(self, what: str) -> Missing | None:

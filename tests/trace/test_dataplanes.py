@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from calitui.facts.cluster import Cluster, FelixConfiguration, IPPool, Node, Pod
-from calitui.facts.node import ForwardingEntry, LookupAnswer, NodeFacts
+from calitui.facts.node import ForwardingEntry, LookupAnswer, NodeFacts, RenderedPool
 from calitui.nodes.parse import parse_answer
 from calitui.trace.ends import resolve
 from calitui.trace.path import Disposition, Encapsulation, Evidence, Header, Step, Trace, Verdict
@@ -267,3 +267,14 @@ def test_a_pod_in_no_pool_is_said_to_belong_to_somebody_else() -> None:
     two = facts(TWO, "10.65.1.0/26 via 10.0.0.11 dev eth0")
     notes = run(other, one, two).notes
     assert any("in no IPPool" in note for note in notes)
+
+
+def test_without_pools_in_the_api_those_that_confd_rendered_are_used_and_said() -> None:
+    known = msgspec.structs.replace(cluster(NEVER), pools=(), datastore="etcd")
+    one = facts(ONE, "10.65.2.0/26 via 10.0.0.12 dev eth0 proto bird")
+    two = facts(TWO, "10.65.1.0/26 via 10.0.0.11 dev eth0 proto bird")
+    assert any("No IPPool was read" in note for note in run(NEVER, one, two, given=known).notes)
+    rendered = msgspec.structs.replace(one, rendered_pools=(RenderedPool("10.65.0.0/16", None),))
+    found = run(NEVER, rendered, two, given=known)
+    assert found.verdict is Verdict.DELIVERED
+    assert any("bird_ipam.cfg of one" in note for note in found.notes)
