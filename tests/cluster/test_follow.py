@@ -70,6 +70,7 @@ def test_first_page_is_handed_over_before_the_second_is_asked_for(
     apiserver.copy_pod(pod("pages", "page-00000", "10.111.111.111"), 1200)
     caplog.set_level(logging.DEBUG, "calitui.cluster.api")
     first = following.until(lambda _: True)
+    time.sleep(0.5)  # enough for a request that should not be there
     assert len(pod_lists(caplog)) == 1
     assert len(first.cluster.pods) == 500
     assert first.freshness is Freshness.LOADING

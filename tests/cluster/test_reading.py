@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from calitui.cluster import Api, ApiError, Right, read, rights, whoami
+from calitui.cluster.listing import pages
+from calitui.cluster.pods import RawPod
 from calitui.facts.cluster import (
     Allocation,
     BGPConfiguration,
@@ -165,6 +167,20 @@ def test_ten_thousand_pods(apiserver: ApiServer, api: Api, caplog: pytest.LogCap
     assert len({each.ips for each in found.pods}) == 10_000
     pages = [record for record in caplog.records if record.getMessage().startswith("GET /api/v1/pods")]
     assert len(pages) == 1 + 5  # 500, then 2,000 at a time
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_continue_token_that_is_forgotten_starts_the_list_anew(apiserver: ApiServer, api: Api, ahead: bool) -> None:
+    apiserver.copy_pod(objects.pod("token", "token-00000", "10.111.111.111"), 700)
+
+    def get(path: str, query: Mapping[str, str | int]) -> bytearray:
+        if "continue" in query:
+            apiserver.apply(objects.pod("token", "later"))
+            apiserver.etcd.compact()
+        return api.get(path, query)
+
+    chunks = [(chunk.first, chunk.last, len(chunk.items)) for chunk in pages(get, "/api/v1/pods", RawPod, ahead=ahead)]
+    assert chunks == [(True, False, 500), (True, True, 701)]
 
 
 def test_expired_token_is_one_line_with_a_hint(apiserver: ApiServer) -> None:
