@@ -208,15 +208,23 @@ def _arrive(course: Course, fabric: Fabric, owner: str, target: str, wrapped: Wr
     link = there.link_holding(target)
     device = link.name if link else None
     router = fabric.node_holding(target) is None and link is None
-    ends, reason = None, None
+    ends, reason, either = None, None, ""
     if router or (link is not None and "LOOPBACK" in link.flags):
         back = decide(there, (course.outer[0] if course.outer else course.packet).src)
         device, link = back.device, there.link(back.device)
         if wrapped is None and encapsulation_of(there, device) is not None:
             device, link = None, None
+        # Which uplink a router picks is its own choice: the way back says it only where there is a single one.
+        uplinks = {choice.device for choice in back.choices if choice.device}
+        if len(uplinks) > 1:
+            device, link = None, None
+            either = f"it comes in by {' or '.join(sorted(uplinks))}"
     if router:
         course.blind = True
         reason = f"{target} is no node of this cluster: that it hands the packet to {owner} was not read"
+        reason = f"{reason}; {either}" if either else reason
+    elif either:
+        reason = f"{either}: which of them was not read"
     elif device is None and there.read("addresses"):
         ends, reason = Disposition.WRONG_NODE, f"no device of {owner} holds {target}"
     elif link is not None and not link.is_up:
@@ -230,7 +238,7 @@ def _arrive(course: Course, fabric: Fabric, owner: str, target: str, wrapped: Wr
         Step.NIC_IN,
         owner,
         device=device,
-        evidence=Evidence.INFERRED if router else read,
+        evidence=Evidence.INFERRED if router or either else read,
         reason=reason,
         mtu=link.mtu if link else None,
         explanation=explain.nic_in(owner, device, None if router else target, wrapped is not None),
