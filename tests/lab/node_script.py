@@ -62,7 +62,7 @@ def router_script(cluster: ClusterSpec, router: RouterSpec, paths: Paths) -> str
     directory = shlex.quote(str(paths.machine(router)))
     sections = [
         _file_systems(router, paths),
-        felix.batch(underlay.interfaces(cluster, router)),
+        felix.batch([*underlay.interfaces(cluster, router), *(f"route add {route}" for route in router.routes)]),
         *([_bird(directory, 4)] if router.as_number else []),
         _sshd(directory),
         _for_ever(directory),

@@ -118,7 +118,10 @@ def _router() -> ClusterSpec:
 
 
 def _ecmp() -> ClusterSpec:
-    """Every node has two uplinks, each to a spine of its own, and an AS of its own."""
+    """Every node has two uplinks, each to a spine of its own, and an AS of its own.
+
+    The spines know each other too, so that the client in one fabric can look into the other.
+    """
     cart, orders = deployed("cart", 1, "10.244.11.5"), deployed("orders", 1, "10.244.21.7")
     web, search = deployed("web", 1, "10.244.11.6"), deployed("search", 1, "10.244.21.8")
     return ClusterSpec(
@@ -134,10 +137,11 @@ def _ecmp() -> ClusterSpec:
             Subnet("10.63.2.0/24"),
             Subnet("10.64.1.0/24"),
             Subnet("10.64.2.0/24"),
+            Subnet("10.62.0.0/24"),
         ),
         routers=(
-            RouterSpec("spine-a", ("10.63.1.1", "10.63.2.1"), as_number=65001),
-            RouterSpec("spine-b", ("10.64.1.1", "10.64.2.1"), as_number=65002),
+            RouterSpec("spine-a", ("10.63.1.1", "10.63.2.1", "10.62.0.1"), 65001, ("10.64.0.0/16 via 10.62.0.2",)),
+            RouterSpec("spine-b", ("10.64.1.1", "10.64.2.1", "10.62.0.2"), 65002, ("10.63.0.0/16 via 10.62.0.1",)),
         ),
         nodes=(
             NodeSpec(

@@ -108,11 +108,13 @@ class RouterSpec(msgspec.Struct, frozen=True):
     """A router of the underlay, outside of the cluster, with an interface in each network of `addresses`.
 
     It speaks BGP to the nodes that are its neighbours if it has an `as_number`; in their own AS it reflects routes.
+    `routes` are its own, in the words of `ip route add`.
     """
 
     name: str
     addresses: tuple[str, ...]
     as_number: int | None = None
+    routes: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:

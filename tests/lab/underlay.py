@@ -65,7 +65,7 @@ def interfaces(cluster: ClusterSpec, machine: NodeSpec | RouterSpec) -> list[str
 
 
 def client(cluster: ClusterSpec) -> list[str]:
-    """What the client does with its cable to the first subnet."""
+    """What the client does with its cable to the first subnet: what is elsewhere is reached through its gateway."""
     first = cluster.subnets[0]
     lines = ["link set lo up", f"addr add {cluster.client}/{first.length} brd + dev eth0", "link set eth0 up"]
     return lines if len(cluster.subnets) == 1 else [*lines, f"route add default via {first.gateway} dev eth0"]

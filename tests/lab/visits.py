@@ -71,7 +71,7 @@ def follow(lab: Lab, pings: Sequence[Ping]) -> dict[Ping, Visit]:
         for number, ping in enumerate(pings):
             _send(lab, ping, f"-c 1 -e {_FIRST_IDENTIFIER + number}")
         seen = [sighting for capture in captures for sighting in capture.finish()]
-    # Timestamps of one namespace may be equal when one packet is seen twice; its own order then counts (sort is stable).
+    # Two sightings in one namespace may bear the same time: their order in there counts, and the sort keeps it.
     seen.sort(key=lambda entry: entry[0].time)
     visits = {}
     for number, ping in enumerate(pings):
@@ -121,7 +121,9 @@ class _Capture:
     def _sightings(self, output: str) -> Iterator[tuple[Echo, Sighting]]:
         for part in output.split("=== ")[1:]:
             netns, devices, capture = part.split("\n---\n")
-            names = {int(line.split(":")[0]): line.split(":")[1].partition("@")[0].strip() for line in devices.split("\n")}
+            names = {
+                int(line.split(":")[0]): line.split(":")[1].partition("@")[0].strip() for line in devices.split("\n")
+            }
             for echo in echoes(base64.b64decode(capture)):
                 pod = self._pods.get(netns.strip())
                 device = names.get(echo.interface, f"interface {echo.interface}")
