@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from pyroute2 import AsyncIPRoute, NetlinkError
+from pyroute2.netlink.exceptions import NetlinkDecodeError
 
 from calitui.errors import Cancelled
 from calitui.facts.text import clean
@@ -96,13 +97,16 @@ class Netlink:
         Raises:
             OSError: it could not be asked.
         """
-        return self._runner.run(_lookup(destination, source, input_index, mark))
+        try:
+            return self._runner.run(_lookup(destination, source, input_index, mark))
+        except (NetlinkDecodeError, RuntimeError) as error:
+            raise OSError(errno.EBADMSG, clean(f"the kernel's answer can't be read: {error!r}")) from None
 
     def namespace_id(self, descriptor: int) -> int | None:
         """The nsid that this namespace has for the one that is open as `descriptor`, None for none."""
         try:
             return self._runner.run(_namespace_id(descriptor))
-        except (OSError, NetlinkError):
+        except (OSError, NetlinkError, NetlinkDecodeError, RuntimeError):
             return None
 
     def _dump(self, what: str, family: int, convert: Callable[[Message], T | None]) -> Dumped[T]:
@@ -119,6 +123,8 @@ class Netlink:
                 return Dumped(tuple(items), tuple(odd), refusal(error))
             except OSError as error:
                 return Dumped(tuple(items), tuple(odd), f"netlink: {error.strerror or error}")
+            except (NetlinkDecodeError, RuntimeError) as error:
+                return Dumped(tuple(items), tuple(odd), clean(f"the kernel's answer can't be read: {error!r}"))
             if why != _CHANGED:
                 break
         return Dumped(tuple(items), tuple(odd), why)

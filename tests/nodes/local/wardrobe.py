@@ -1,4 +1,7 @@
-"""A node's namespace with one of everything that iproute2 can put there, beyond what Calico does."""
+"""A node's namespace with one of everything that iproute2 can put there, beyond what Calico does.
+
+Its devices have no link-local addresses: those and their routes come at a moment of the kernel's own.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from tests.nodes.script.namespaces import Node
 
 _EVERYWHERE = """
 link add cable0 type veth peer name cable1
+link set cable0 addrgenmode none
 link set cable0 up master br0
 link add dull0 type veth peer name dull1
+link set dull0 addrgenmode none
+link set dull1 addrgenmode none
 link set dull1 up
 link set dull0 up
 addr add 10.66.0.1/24 dev dull0
@@ -79,6 +85,8 @@ rule add pref 220 dport 443 ipproto udp lookup 7
 # A carrier that goes away leaves routes that say so.
 _WITHOUT_CARRIER = """
 link add gone0 type veth peer name gone1
+link set gone0 addrgenmode none
+link set gone1 addrgenmode none
 link set gone0 up
 link set gone1 up
 addr add 10.67.0.1/24 dev gone0
