@@ -1,0 +1,72 @@
+"""What Calico's BIRD says of itself: its routes and its protocols, as `birdcl show route` and `show protocols` do.
+
+A route in BIRD's table is no route of the kernel: it says what BIRD knows, and `*` which of several it would hand on.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class BirdNextHop(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One of several next hops; `weight` is None where none was printed."""
+
+    gateway: str | None = None
+    device: str | None = None
+    weight: int | None = None
+
+
+class BirdRoute(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A route in BIRD's table.
+
+    `kind` is `via`, `dev`, `blackhole`, `unreachable`, `prohibited`, or `multipath` (BIRD 2: `unicast`) with
+    `next_hops`. `protocol` is the name of the protocol it is from (`Mesh_10_0_0_12`, `kernel1`, `static1`), `since` the
+    time as printed, `learned_from` the BGP peer where it is not the gateway. `mark` is `*` for the selected route, `!`
+    for a selected one that the kernel refused, "" else. `metric` is text as it may be `?`; `origin` is BGP's, such as
+    `i` or `AS65001?`. `repeated` says that it is one more route of the prefix of the route before.
+    """
+
+    prefix: str
+    kind: str
+    gateway: str | None = None
+    device: str | None = None
+    protocol: str = ""
+    since: str = ""
+    learned_from: str | None = None
+    mark: str = ""
+    preference: int = 0
+    metric: str | None = None
+    origin: str | None = None
+    next_hops: tuple[BirdNextHop, ...] = ()
+    repeated: bool = False
+    text: str = ""
+
+
+class BirdProtocol(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of `show protocols`: `kind` is `BGP`, `Kernel` ..., `state` is `up`, `start`, `down`.
+
+    `info` is BGP's own state (`Established`, `Active`, `Connect`, `Passive` ...), `detail` what is wrong
+    (`Socket: Connection refused`).
+    """
+
+    name: str
+    kind: str
+    table: str
+    state: str
+    since: str = ""
+    info: str = ""
+    detail: str = ""
+    text: str = ""
+
+
+class BirdAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What BIRD printed: `version` of its banner, `status` the other lines of `show status`, `unparsed` lines of no
+    known form, verbatim.
+    """
+
+    version: str = ""
+    router_id: str | None = None
+    routes: tuple[BirdRoute, ...] = ()
+    protocols: tuple[BirdProtocol, ...] = ()
+    status: tuple[str, ...] = ()
+    unparsed: tuple[str, ...] = ()
