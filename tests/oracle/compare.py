@@ -144,7 +144,7 @@ def ask_about(
             asked |= {"source": random.choice(sources) if family == 4 or random.random() < 0.5 else foreign}
         elif family == 6 and form < 0.7:
             asked |= {"input_device": random.choice(generate.DEVICES)}
-        if "input_device" not in asked and random.random() < 0.15:
+        if plan.bound and "input_device" not in asked and random.random() < 0.2:
             asked |= {"output_device": random.choice(("v0", "v1", "b0", "x0"))}
         questions.append(
             Question(
@@ -214,15 +214,22 @@ def _another_route(question: Question, answer: LookupAnswer, match: Match, shape
 
 
 def _comparable(route: Route, question: Question, shape: generate.Shape) -> Route:
-    """The route as `fibmatch` and the dump have in common: IPv6 prints the next hop it chose first."""
+    """What `fibmatch` and the dump have in common of a route: IPv6 begins with the next hop it chose, in all."""
+    if ":" in route.prefix and route.next_hops:
+        route = msgspec.structs.replace(route, protocol="")
     hops = sorted(route.next_hops, key=lambda hop: (hop.gateway or "", hop.device or "", hop.weight))
     table = "main" if _is_merged(question, shape) else table_name(route.table)
     return msgspec.structs.replace(_bare(route), next_hops=tuple(hops), table=table)
 
 
 def _bare(route: Route) -> Route:
-    """Without its text and what `ip -d` prints more of."""
-    return msgspec.structs.replace(route, text="")
+    """Without its text, and without a mark that comes a moment after the carrier of a device went or came."""
+    hops = (msgspec.structs.replace(hop, flags=_lasting(hop.flags)) for hop in route.next_hops)
+    return msgspec.structs.replace(route, text="", flags=_lasting(route.flags), next_hops=tuple(hops))
+
+
+def _lasting(flags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(flag for flag in flags if flag != "linkdown")
 
 
 def _destination(namespace: NetworkNamespace, draw: generate.Draw) -> int:

@@ -21,6 +21,7 @@ _FAR_DEVICES = ("p0", "p1", "p2", "p3")
 MARKS = (0x1, 0x2, 0x10, 0xFF, 0x10000, 0x80000, 0xFFFFFFFF)
 _MASKS = ("", "/0x1", "/0xff", "/0xf0000", "/0xffff0000", "/0")
 _TABLES = ("main",) * 8 + ("5", "77", "1000", "4294967000", "blue", "red", "blue", "5", "default", "local")
+_GATEWAYS = ipaddress.ip_network("10.0.0.0/21")
 _TOS = ("0x04", "0x08", "0x10")
 
 
@@ -32,7 +33,7 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A scenario's commands in their order, and the addresses that matter in it for questions."""
+    """A scenario's commands in their order, the addresses that matter in it, and whether to ask for bound senders."""
 
     devices: list[str]
     sysctls: dict[str, str]
@@ -40,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True):
     rules: list[str]
     afterwards: list[str]
     stems: list[int]
+    bound: bool
 
 
 class Draw:
@@ -49,7 +51,8 @@ class Draw:
         self.random = random
         self.family = family
         self.width = 32 if family == 4 else 128
-        self.objects = [4, 3]
+        self.objects: list[int] = []
+        self.same: dict[str, tuple[bool, list[str]]] = {}
         self.stems = [self._anywhere() for _ in range(random.randint(2, 8))]
 
     def _anywhere(self) -> int:
@@ -118,13 +121,17 @@ def plan(seed: int, family: int, shape: Shape) -> Plan:
         for device in ("v2", "b1")
         if random.random() < 0.4
     }
-    routes = _next_hop_objects(draw)
+    # A next hop object that is of no use to a sender who is bound to a device hides other routes of its prefix from an
+    # IPv4 kernel (fib_table_lookup goes on elsewhere); an IPv6 kernel takes a blackhole object whatever the device.
+    bound = random.random() < 0.5
+    draw.objects = [] if bound else [4, 3, 5] if family == 4 else [4, 3]
+    routes = [] if bound else _next_hop_objects(draw)
     # Without rules of the user's an older IPv4 kernel asks the default table even after a refusal, a newer does not.
     tables = [name for name in _TABLES if shape.rules is not None or name != "default"]
     routes += [_route(draw, tables) for _ in range(shape.routes)]
     rules = [] if shape.rules is None else _rules(draw, shape.rules)
     afterwards = ["link set d0 down"] if random.random() < 0.5 else []
-    return Plan(_devices(), everywhere | ignoring, routes, rules, afterwards, draw.stems)
+    return Plan(_devices(), everywhere | ignoring, routes, rules, afterwards, draw.stems, bound)
 
 
 def _devices() -> list[str]:
@@ -144,16 +151,13 @@ def _devices() -> list[str]:
 def _next_hop_objects(draw: Draw) -> list[str]:
     """Next hops that are objects of their own: two with a gateway, one without, both of the first two, a blackhole."""
     made = [f"nexthop add id {number} {_neighbour(draw, device)}" for number, device in ((1, "v0"), (2, "v1"))]
-    made += ["nexthop add id 3 dev b0", "nexthop add id 4 group 1,2/2,10"]
-    # An IPv6 kernel takes a blackhole object whatever device the sender is bound to, and facts hold no numbers of next
-    # hops to tell it from a blackhole route.
-    return [*made, "nexthop add id 5 blackhole"] if draw.family == 4 else made
+    return [*made, "nexthop add id 3 dev b0", "nexthop add id 4 group 1,2/2,10", "nexthop add id 5 blackhole"]
 
 
 def _next_hop_object(draw: Draw) -> str:
-    """One of them; of IPv6 each only once, as `route get` may name any of the routes that share one (rt6i_pcpu)."""
-    if draw.family == 4:
-        return f"nhid {draw.random.randint(1, 5)}"
+    """One of them, once where routes that share one can't be told apart (`route get` of IPv6 names any of them)."""
+    if draw.family == 4 and draw.objects:
+        return f"nhid {draw.random.choice(draw.objects)}"
     return f"nhid {draw.objects.pop()}" if draw.objects else _hop(draw)
 
 
@@ -163,10 +167,38 @@ def _route(draw: Draw, tables: Sequence[str]) -> str:
     kind = random.choices(("unicast", "blackhole", "unreachable", "prohibit", "throw", "local"), (16, 1, 1, 1, 1.5, 1))[
         0
     ]
-    said = ["route", verb, *([] if kind == "unicast" else [kind]), draw.prefix()]
-    said.append(f"table {'local' if kind == 'local' and random.random() < 0.5 else random.choice(tables)}")
+    prefix = draw.prefix()
+    place = f"table {'local' if kind == 'local' and random.random() < 0.5 else random.choice(tables)}"
     if random.random() < 0.4:
-        said.append(f"metric {random.choice((1, 5, 5, 256, 1024, 4294967295, random.getrandbits(32)))}")
+        place += f" metric {random.choice((1, 5, 5, 256, 1024, 4294967295, random.getrandbits(32)))}"
+    form = random.choices((_hop, _hops, _next_hop_object), (12, 4, 1))[0] if kind == "unicast" else None
+    options = _options(draw, kind)
+    if draw.family == 6 and form is _next_hop_object:
+        place = f"{place.partition(' metric ')[0]} metric {random.randint(2000, 4000000)}"
+    elif draw.family == 6:
+        # Routes through gateways that differ in nothing else are one route, and what else has their prefix and metric
+        # is left out of the dump when it stands between them; nor does a dump tell their options apart.
+        key = place if "metric" in place else f"{place} metric 1024"
+        by_gateway, options = draw.same.setdefault(f"{prefix} {key}", (random.random() < 0.6, options))
+        if by_gateway:
+            kind, form = "unicast", random.choice((_hops, _gateway))
+        elif form is not None:
+            form = _link
+    elif kind == "local" and ipaddress.ip_network(prefix).overlaps(_GATEWAYS):
+        # A gateway that is this machine's own when its route is made is none (RT_SCOPE_HOST), which no dump tells.
+        kind = "blackhole"
+    said = ["route", verb, *([] if kind == "unicast" else [kind]), prefix, place, *options]
+    # The next hops of a route have to stand at its end.
+    if form is not None:
+        said.append(form(draw))
+    elif kind == "local":
+        said.append(f"dev {random.choice(DEVICES)}")
+    return " ".join(said)
+
+
+def _options(draw: Draw, kind: str) -> list[str]:
+    random = draw.random
+    said = []
     if draw.family == 4 and random.random() < 0.08:
         said.append(f"tos {random.choice(_TOS)}")
     if draw.family == 6 and random.random() < 0.15:
@@ -177,16 +209,7 @@ def _route(draw: Draw, tables: Sequence[str]) -> str:
         said.append(
             random.choice(("mtu 1400", "mtu lock 1300", "proto 80", "proto bird", "proto static", "advmss 900"))
         )
-    # The next hops of a route have to stand at its end.
-    if kind == "unicast":
-        said.append(
-            random.choices(
-                (_hop(draw), _hops(draw), f"nhid {random.randint(1, 5 if draw.family == 4 else 4)}"), (12, 4, 1)
-            )[0]
-        )
-    elif kind == "local":
-        said.append(f"dev {random.choice(DEVICES)}")
-    return " ".join(said)
+    return said
 
 
 def _neighbour(draw: Draw, device: str) -> str:
@@ -201,6 +224,14 @@ def _hop(draw: Draw, *, gateway: bool = False) -> str:
     forms = [neighbour, neighbour.partition(" dev ")[0], link_local]
     forms += [f"via {draw.shown(draw.near())} dev {device} onlink", f"dev {device}"]
     return random.choices(forms, (6, 3, 2, 2, 0 if gateway else 4))[0]
+
+
+def _gateway(draw: Draw) -> str:
+    return _hop(draw, gateway=True)
+
+
+def _link(draw: Draw) -> str:
+    return f"dev {draw.random.choice(DEVICES)}"
 
 
 def _hops(draw: Draw) -> str:
