@@ -1,7 +1,7 @@
 """What commands printed, out of text that people saved or pasted: prompts, colours and kubectl's own words taken away.
 
-One text may hold several commands with their prompts. Lines that belong to none of them are kept for the parser, which
-says what it can't read; only what is known to be no output is left out.
+One text may hold several commands with their prompts. What stands under a prompt with another command (`calicoctl node
+status`) is none of ours; all other lines are kept for the parser, which says what it can't read.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from calitui.nodes.parse.words import verbatim
 _COLOURS = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 # A prompt or a heading, then `ip route` in any of its abbreviations; or the command alone.
 _COMMAND = re.compile(
-    r"^(?:.{0,200}?[#$>%:][ \t]+)?(?:sudo[ \t]+)?(?P<command>(?:ip|bridge)[ \t]+(?:-{1,2}\w+[ \t]+)*"
+    r"^(?:.{0,200}?[#$>%:][ \t]+)?(?:sudo[ \t]+)?(?P<command>(?:ip|bridge)[ \t]+(?:-f(?:amily)?[ \t]+\w+[ \t]+|-{1,2}\w+[ \t]+)*"
     r"(?P<object>r|ro|rou|rout|route|a|ad|add|addr|addre|addres|address|l|li|lin|link|ru|rul|rule"
     r"|n|ne|nei|neig|neigh|neighbor|neighbour|fdb)(?:[ \t][^<>]*)?)$"
 )
-_PROMPT = re.compile(r"^(?:\[?[\w.-]{1,64}@[\w.-]{1,64}[^\n#$]{0,200}[#$]|[#$])(?:[ \t].*)?$")
+_PROMPT = re.compile(r"^(?:\[?[\w.-]{1,64}@[\w.-]{1,64}[^\n#$]{0,200}[#$]|\$)(?:[ \t]+(?P<command>.*))?$")
 _REMARK = re.compile(r"^[ \t]*#{1,6}(?:[ \t].*)?$")
 _OBJECTS = {"ru": "rules", "r": "routes", "a": "addresses", "l": "links", "n": "neighbours", "f": "fdb"}
 _TABLE = re.compile(r"[ \t]table[ \t]+(\w+)")
@@ -41,6 +41,10 @@ _FAILURES = (
 )
 
 
+OTHER = "other"
+"""The section of what other commands printed."""
+
+
 class Saved(msgspec.Struct, frozen=True):
     """The output of the commands of one kind (`routes6` ...); `failure` is what was said instead, or behind it."""
 
@@ -59,7 +63,9 @@ def sections(text: str, usual: str) -> dict[str, Saved]:
         if command:
             section, table = _section(command["command"], command["object"], usual), _table(command["command"])
             found.setdefault(section, [])
-        elif not line or _PROMPT.match(line) or _REMARK.match(line) or line.startswith(_ASIDE):
+        elif prompt := _PROMPT.match(line):
+            section, table = (OTHER, "") if prompt["command"] else (usual, "")
+        elif not line or _REMARK.match(line) or line.startswith(_ASIDE):
             continue
         elif line.startswith(_FAILURES):
             failures.setdefault(section, verbatim(line)[:200])
