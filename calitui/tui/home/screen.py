@@ -34,7 +34,7 @@ from calitui.tui.messages import FollowEnded, InventoryArrived, ScanEnded
 from calitui.tui.text import count
 from calitui.tui.unread import UnreadScreen
 
-FRAME = 0.012
+FRAME = 0.006
 """Seconds a filter may work before the rest of it goes to a thread."""
 
 
@@ -77,8 +77,8 @@ class HomeScreen(Screen[None]):
         with Horizontal(id="filter-line"):
             yield Static("/", id="slash", markup=False)
             yield FilterInput(id="filter")
-            yield Static("", id="filter-state", markup=False)
-        yield Static("", id="columns", markup=False)
+            yield Line(id="filter-state")
+        yield Line(id="columns")
         yield PodList(self._age_base, id="pods")
         yield Static("", id="empty", markup=False)
         yield Line(id="stale")
@@ -190,11 +190,11 @@ class HomeScreen(Screen[None]):
             state = Content.styled(f"✖ {clean(self.filter_error)}", "bold $bad")
         elif not self.scan.complete:
             state = Content.styled(f"◌ looking through {total}", "$warn")
-        self.query_one("#filter-state", Static).update(state)
+        self.query_one("#filter-state", Line).show([], state)
 
     @on(PodList.CursorMoved)
     def _describe_marks(self) -> None:
-        self.query_one("#columns", Static).update(Content(columns.header(self.pods.columns)))
+        self.query_one("#columns", Line).show([Content(columns.header(self.pods.columns))])
         line = self.query_one("#marks", Line)
         line.show(sentence(self.marks, self.pods.current, self.size.width))
         self.pods.mark(self.marks.letters)
