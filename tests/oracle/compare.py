@@ -56,8 +56,6 @@ class Outcome(msgspec.Struct):
     agreed: Counter[str] = msgspec.field(default_factory=Counter)
     routes: int = 0
     rules: int = 0
-    refused: int = 0
-    proposed: int = 0
 
     @property
     def lookups(self) -> int:
@@ -72,14 +70,13 @@ def run(seed: int, family: int, shape: generate.Shape, lookups: int) -> Outcome:
         failed = kernel.change(plan.devices)
         assert not failed, failed
         kernel.sysctls(plan.sysctls)
-        refused = kernel.change([*plan.routes, *plan.rules], family)
+        kernel.change([*plan.routes, *plan.rules], family)
         assert not kernel.change(plan.afterwards)
         namespace = read(kernel, family)
         fib = Fib(namespace)
         questions = ask_about(namespace, plan, generate.seeded("questions", seed, family, shape), family, lookups)
         answers = kernel.ask([question.words for question in questions], family)
-    outcome = Outcome(routes=len(namespace.routes), rules=len(namespace.rules), refused=len(refused))
-    outcome.proposed = len(plan.routes) + len(plan.rules)
+    outcome = Outcome(routes=len(namespace.routes), rules=len(namespace.rules))
     for question, (printed, error) in zip(questions, answers, strict=True):
         answer = parse_answer(printed, destination=question.destination, error=error)
         match = fib.lookup(

@@ -5,6 +5,7 @@ It lives as long as the process that made it: a child holds it open and ends whe
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -33,11 +34,18 @@ _FAILED = re.compile(r"Command failed .*:(\d+)")
 
 def why_impossible() -> str:
     """Why no such namespace can be made here, or ""."""
+    if os.geteuid() != 0:
+        return "needs root: it makes network namespaces"
     for name in ("ip", "unshare", "nsenter"):
         if shutil.which(name) is None:
             return f"{name} is not installed"
-    tried = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, text=True, check=False)
-    return tried.stderr.strip()
+    kinds = ("type veth", "type bridge", "type vxlan id 1 dstport 4789")
+    for tried in ("true", *(f"ip link add probe {kind}" for kind in kinds)):
+        words = ["unshare", "--net", "--mount", "sh", "-c", tried]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return f"this kernel refuses `{tried}` in a new namespace: {done.stderr.strip()}"
+    return ""
 
 
 class Kernel:
