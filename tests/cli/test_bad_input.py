@@ -54,7 +54,7 @@ def test_files_that_are_no_snapshot(ipip: str, home: Path, tmp_path: Path, name:
         (("pods", "-o", "yaml"), "yaml"),
         (("trace", "one"), "DST"),
         (("trase", *ENDS), "trace"),
-        (("pods", "--via", "exec"), "exec"),
+        (("pods", "--via", "pigeon"), "exec"),
         (("pods", "--ssh-address", "internalip"), "InternalIP"),
         (("pods", "--request-timeout", "soon"), "5s"),
         (("pods", "--request-timeout", "-5s"), "5s"),
