@@ -112,7 +112,7 @@ def _onwards(course: Course, fabric: Fabric, place: Place, decision: Decision) -
     )
     ends, reason = _wrap_fault(place, decision, wrapped)
     if ends is None:
-        ends, reason = _detour(course, place, decision, target or "?", owner, wrapped=wrapped is not None)
+        ends, reason = _detour(course, fabric, place, decision, target or "?", owner, wrapped=wrapped is not None)
     course.add_decision(Step.ROUTE, place.node, decision, explanation, ends=ends, reason=reason)
     if ends is not None or target is None:
         return None, None
@@ -169,7 +169,7 @@ def _wrap_fault(place: Place, decision: Decision, wrapped: Wrapping | None) -> t
 
 
 def _detour(
-    course: Course, place: Place, decision: Decision, target: str, owner: str | None, *, wrapped: bool
+    course: Course, fabric: Fabric, place: Place, decision: Decision, target: str, owner: str | None, *, wrapped: bool
 ) -> tuple[Disposition | None, str | None]:
     """Whether the next hop leads away from the destination's node.
 
@@ -189,7 +189,8 @@ def _detour(
             f"{course.packet.dst} belongs to {home}, but {home} sends it away to {target} through {decision.device}",
         )
     if owner is None:
-        if decision.prefix in ("0.0.0.0/0", "::/0"):
+        # To a node's own address the default route is as good as any: the underlay has to know its nodes.
+        if decision.prefix in ("0.0.0.0/0", "::/0") and fabric.node_holding(course.packet.dst) is None:
             return (
                 Disposition.UNKNOWN,
                 f"only the default route matches {course.packet.dst}: {target} is no node of this cluster, and what it "

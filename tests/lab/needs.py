@@ -23,10 +23,11 @@ PACKAGES = {
     "bird6": "bird",
     "bridge": "iproute2",
     "nft": "nftables",
+    "tcpdump": "tcpdump",
 }
 """Programs and the Debian packages that bring them."""
-_SOMETIMES = ("bird6", "bridge", "nft")
-"""Those that only some clusters need."""
+_SOMETIMES = ("bird6", "bridge", "nft", "tcpdump")
+"""Those that only some clusters or tests need."""
 
 
 class LabError(Exception):

@@ -63,7 +63,16 @@ def _vxlan() -> ClusterSpec:
                 "worker-2", "10.50.0.12", ("10.244.133.128/26",), (orders, borrower, *host), tunnel="10.244.133.132"
             ),
         ),
-        pairs=((cart.key, orders.key), (cart.key, web.key), (borrower.key, cart.key), (orders.key, "10.50.0.11")),
+        pairs=(
+            (cart.key, orders.key),
+            (cart.key, web.key),
+            (borrower.key, cart.key),
+            # Out of the pools: masqueraded. A node, and the client, which is no part of the cluster.
+            (orders.key, "10.50.0.11"),
+            (orders.key, "10.50.0.2"),
+            # From a node: the kernel chooses the tunnel device's address.
+            (host[0].key, cart.key),
+        ),
     )
 
 
@@ -80,7 +89,13 @@ def _cross_subnet() -> ClusterSpec:
         subnets=subnets,
         routers=(RouterSpec("router", ("10.60.1.1", "10.60.2.1")),),
         nodes=nodes,
-        pairs=((cart.key, search.key), (cart.key, orders.key), (cart.key, web.key)),
+        pairs=(
+            (cart.key, search.key),
+            (cart.key, orders.key),
+            (cart.key, web.key),
+            (search.key, nodes[0].pods[-1].key),
+            (nodes[0].pods[-1].key, orders.key),
+        ),
     )
 
 
@@ -96,7 +111,7 @@ def _ipip_cross_subnet() -> ClusterSpec:
         subnets=subnets,
         routers=(RouterSpec("router", ("10.61.1.1", "10.61.2.1")),),
         nodes=nodes,
-        pairs=((cart.key, search.key), (cart.key, orders.key)),
+        pairs=((cart.key, search.key), (cart.key, orders.key), (nodes[2].pods[-1].key, cart.key)),
     )
 
 

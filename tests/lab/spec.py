@@ -244,6 +244,13 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
         """The node's pods with an address out of another node's block."""
         return tuple(pod for pod in node.workloads if pod.ip and not holds(node.blocks, pod.ip))
 
+    def addresses_of(self, end: str) -> tuple[str, ...]:
+        """The addresses of `namespace/name`, its node's for a host-network pod; an address stands for itself."""
+        if "/" not in end:
+            return (end,)
+        node, pod = self.find(end)
+        return pod.ips or tuple(ip for ip in (node.address, node.address6) if ip)
+
     def find(self, key: str) -> tuple[NodeSpec, PodSpec]:
         """The pod `namespace/name` and its node."""
         return next((node, pod) for node in self.nodes for pod in node.pods if pod.key == key)

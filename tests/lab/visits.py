@@ -17,7 +17,7 @@ from typing import IO
 import msgspec
 
 from tests.lab.lab import Lab
-from tests.lab.needs import LabError
+from tests.lab.needs import LabError, program
 from tests.lab.node import Machine, Node
 from tests.lab.packets import Direction, Echo, echoes
 
@@ -60,8 +60,10 @@ def follow(lab: Lab, pings: Sequence[Ping]) -> dict[Ping, Visit]:
     Neighbours are made known by pings before the capture.
 
     Raises:
+        LabUnavailableError: there is no tcpdump.
         LabError: a ping was not answered, or a capture failed.
     """
+    program("tcpdump")
     for ping in pings:
         _send(lab, ping, "-c 2 -i 0.2")
     with contextlib.ExitStack() as stack:
