@@ -54,7 +54,11 @@ def read_machine() -> Machine:
         found = {address.ip: link.name for link in links for address in link.addresses}
         return found, dumps["links"].why or dumps["addresses"].why
 
-    addresses, why = inside(None, held)
+    addresses: dict[str, str] = {}
+    try:
+        addresses, why = inside(None, held)
+    except OSError as error:
+        why = f"netlink can't be used here: {error.strerror or error}"
     return Machine(hostname, clean(_kernel("osrelease")), addresses, why)
 
 

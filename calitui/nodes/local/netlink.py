@@ -30,8 +30,8 @@ from calitui.nodes.local.messages import BRIDGE, IPV4, IPV6, UNDECODABLE
 T = TypeVar("T")
 Message = Mapping[str, Any]
 
-LARGEST_DUMP = 500_000
-"""Entries that are kept of one table: beyond them memory would suffer before the path got clearer."""
+LARGEST_DUMP = 250_000
+"""Entries that are read of one table; a node that holds more has the Internet's, and that takes minutes."""
 
 _ATTEMPTS = 4
 _STOP_EVERY = 256
@@ -113,10 +113,10 @@ class Netlink:
         items: list[T] = []
         odd: list[str] = []
         why = ""
-        for _ in range(_ATTEMPTS):
+        for attempt in range(1, _ATTEMPTS + 1):
             items, odd = [], []
             try:
-                why = self._runner.run(self._one_dump(what, family, convert, items, odd))
+                why = self._runner.run(self._one_dump(what, family, convert, items, odd, attempt == _ATTEMPTS))
             except NetlinkError as error:
                 if family == IPV6 and error.code in _NO_SUCH_FAMILY:
                     return Dumped()
@@ -130,20 +130,30 @@ class Netlink:
         return Dumped(tuple(items), tuple(odd), why)
 
     async def _one_dump(
-        self, what: str, family: int, convert: Callable[[Message], T | None], items: list[T], odd: list[str]
+        self,
+        what: str,
+        family: int,
+        convert: Callable[[Message], T | None],
+        items: list[T],
+        odd: list[str],
+        last: bool,
     ) -> str:
+        """Fill `items` and `odd`, and say why they are not all; the `last` attempt goes on whatever changes meanwhile."""
         seen = 0
+        why = ""
         async with AsyncIPRoute() as kernel, aclosing(await getattr(kernel, what)("dump", family=family)) as messages:
             async for message in messages:
                 seen += 1
                 if seen % _STOP_EVERY == 1 and self._stop.is_set():
                     raise Cancelled
                 if message["header"]["flags"] & _INTERRUPTED:
-                    return _CHANGED
+                    why = _CHANGED
+                    if not last:
+                        break
                 if family and message["family"] != family:
                     continue
                 if seen > LARGEST_DUMP:
-                    return f"there are more than {LARGEST_DUMP}, which were read and no further"
+                    return f"there are more than {LARGEST_DUMP}, and no more were read"
                 try:
                     item = convert(message)
                 except UNDECODABLE as error:
@@ -151,7 +161,7 @@ class Netlink:
                     continue
                 if item is not None:
                     items.append(item)
-        return ""
+        return why
 
 
 _CHANGED = "the kernel's table changed each time it was read"
