@@ -138,7 +138,7 @@ class Netlink:
         odd: list[str],
         last: bool,
     ) -> str:
-        """Fill `items` and `odd`, and say why they are not all; the `last` attempt goes on whatever changes meanwhile."""
+        """Fill `items` and `odd`, and say why they are not all; the `last` attempt goes on whatever changes."""
         seen = 0
         why = ""
         async with AsyncIPRoute() as kernel, aclosing(await getattr(kernel, what)("dump", family=family)) as messages:
