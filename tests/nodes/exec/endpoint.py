@@ -1,7 +1,8 @@
 """An API server or a kubelet, as far as an exec needs one: real websockets, and a container that is a function.
 
-As API server it answers execs and SelfSubjectAccessReviews in plain HTTP; as kubelet it stands behind a real
-kube-apiserver, over TLS. What a container does with a command is a `Container`: `commands` really runs it.
+As API server it answers execs and SelfSubjectAccessReviews; as kubelet it stands behind a real kube-apiserver, and
+`tests.nodes.exec.kubelet` puts TLS before it. What a container does with a command is a `Container`: `commands` really
+runs it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import http.server
 import json
 import shutil
 import socket
-import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
@@ -127,30 +127,23 @@ class Endpoint:
         container: Container,
         *,
         host: str = "127.0.0.1",
-        port: int = 0,
-        certificate: tuple[Path, Path] | None = None,
         protocols: Sequence[Subprotocol] = (V5, V4),
         verbs: Sequence[str] = ("create", "get"),
         token: str = "",
         answer: Callable[[Exec], tuple[int, str] | None] = lambda _: None,
     ) -> None:
-        """`certificate` is a certificate and its key, for TLS."""
+        """`host` is the address to listen on; `url` says the port too."""
         self.seen: list[Exec] = []
         self.reviewed: list[dict[str, Any]] = []
         self.protocols_used: list[str | None] = []
         self.verbs, self.token = tuple(verbs), token
         self._container, self._answer = container, answer
-        context = None
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
         self._server = serve(
-            self._serve, host, port, ssl=context, subprotocols=protocols, process_request=self._request, close_timeout=1
+            self._serve, host, 0, subprotocols=protocols, process_request=self._request, close_timeout=1
         )
         self.port: int = self._server.socket.getsockname()[1]
-        self.url = f"{'https' if context else 'http'}://{host}:{self.port}"
-        if context is None:
-            self._websockets, self._server.handler = self._server.handler, self._dispatch
+        self.url = f"http://{host}:{self.port}"
+        self._websockets, self._server.handler = self._server.handler, self._dispatch
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> Self:

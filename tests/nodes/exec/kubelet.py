@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +15,62 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.nodes.exec.endpoint import Container, Endpoint
+
+
+class Kubelet:
+    """An endpoint behind TLS; `port` is where an API server finds it."""
+
+    def __init__(self, endpoint: Endpoint, port: int) -> None:
+        self.seen = endpoint.seen
+        self.port = port
+
+
+@contextlib.contextmanager
+def kubelet(container: Container, host: str, keys: tuple[Path, Path], port: int = 0) -> Iterator[Kubelet]:
+    """Serve execs over TLS at `host` and `port` (0 chooses one) until the block ends.
+
+    One thread does all of TLS: the endpoint reads and writes in several, which OpenSSL's connections do not survive
+    (python/cpython#151508).
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*keys)
+    loop = asyncio.new_event_loop()
+    with Endpoint(container, host=host) as endpoint:
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            behind, before = await asyncio.open_connection(host, endpoint.port)
+            await asyncio.gather(_copy(reader, before), _copy(behind, writer))
+
+        server = loop.run_until_complete(asyncio.start_server(relay, host, port, ssl=context))
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        try:
+            yield Kubelet(endpoint, server.sockets[0].getsockname()[1])
+        finally:
+            asyncio.run_coroutine_threadsafe(_end(server), loop).result(30)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await source.read(1 << 16):
+            sink.write(data)
+            await sink.drain()
+    sink.close()
+    with contextlib.suppress(OSError):
+        await sink.wait_closed()
+
+
+async def _end(server: asyncio.Server) -> None:
+    server.close()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def certificate(directory: Path) -> tuple[Path, Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,9 @@ from calitui.nodes.exec.reader import ExecReader
 from tests.apiserver import ApiServer
 from tests.apiserver.rbac import allowed
 from tests.nodes.exec.conftest import reasons
-from tests.nodes.exec.endpoint import Endpoint, commands
-from tests.nodes.exec.kubelet import calico_node, certificate, node
+from tests.nodes.exec.endpoint import commands
+from tests.nodes.exec.kubelet import Kubelet, calico_node, certificate, node
+from tests.nodes.exec.kubelet import kubelet as started
 
 pytestmark = pytest.mark.apiserver
 
@@ -26,16 +27,15 @@ ADDRESS = "127.0.0.1"
 NAME = "exec-node"
 READ = ("", "pods", ["list", "watch"])
 QUESTION = Question("127.0.0.1", "127.0.0.1")
-Read = Callable[[str], NodeFacts]
 
 
 @pytest.fixture(scope="module")
-def kubelet(apiserver: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+def kubelet(apiserver: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubelet]:
     keys = certificate(tmp_path_factory.mktemp("kubelet"))
-    with Endpoint(commands(), host=ADDRESS, certificate=keys) as endpoint:
-        things = [node(NAME, ADDRESS, endpoint.port), calico_node(NAME)]
+    with started(commands(), ADDRESS, keys) as running:
+        things = [node(NAME, ADDRESS, running.port), calico_node(NAME)]
         apiserver.apply_all(things)
-        yield endpoint
+        yield running
         for thing in reversed(things):
             apiserver.delete(thing)
 
@@ -47,7 +47,7 @@ def _read(apiserver: ApiServer, kubeconfig: Path) -> NodeFacts:
         return reader.read(Node(NAME), [QUESTION], [], lambda _: None, threading.Event())
 
 
-def test_a_node_is_read_through_the_api_server(apiserver: ApiServer, kubelet: Endpoint) -> None:
+def test_a_node_is_read_through_the_api_server(apiserver: ApiServer, kubelet: Kubelet) -> None:
     facts = _read(apiserver, apiserver.kubeconfig)
     assert reasons(facts) == {}
     assert facts.host is not None
@@ -58,7 +58,7 @@ def test_a_node_is_read_through_the_api_server(apiserver: ApiServer, kubelet: En
 
 
 @pytest.mark.parametrize("namespace", [None, "kube-system"])
-def test_create_and_get_on_pods_exec_are_enough(apiserver: ApiServer, kubelet: Endpoint, namespace: str | None) -> None:
+def test_create_and_get_on_pods_exec_are_enough(apiserver: ApiServer, kubelet: Kubelet, namespace: str | None) -> None:
     with allowed(apiserver, "viewer", ("", "pods/exec", ["create", "get"]), namespace=namespace):
         facts = _read(apiserver, apiserver.kubeconfig_for("viewer"))
     assert reasons(facts) == {}
@@ -70,7 +70,7 @@ def test_create_and_get_on_pods_exec_are_enough(apiserver: ApiServer, kubelet: E
     [([], "create and get"), (["get"], "create"), (["create"], "get"), (["list"], "create and get")],
 )
 def test_a_user_without_the_rights_is_told_so(
-    apiserver: ApiServer, kubelet: Endpoint, verbs: list[str], denied: str
+    apiserver: ApiServer, kubelet: Kubelet, verbs: list[str], denied: str
 ) -> None:
     before = len(kubelet.seen)
     with contextlib.ExitStack() as rights:
@@ -81,12 +81,12 @@ def test_a_user_without_the_rights_is_told_so(
     assert len(kubelet.seen) == before
 
 
-def test_credentials_that_are_not_accepted_are_said(apiserver: ApiServer, kubelet: Endpoint) -> None:
+def test_credentials_that_are_not_accepted_are_said(apiserver: ApiServer, kubelet: Kubelet) -> None:
     facts = _read(apiserver, apiserver.kubeconfig_for("stranger", token="forged"))
     assert "does not accept your credentials (401 Unauthorized)" in reasons(facts)["node"]
 
 
-def test_a_container_of_another_name_is_said(apiserver: ApiServer, kubelet: Endpoint) -> None:
+def test_a_container_of_another_name_is_said(apiserver: ApiServer, kubelet: Kubelet) -> None:
     pod = calico_node(NAME, "something-else")
     apiserver.delete(pod)
     apiserver.apply(pod)
@@ -98,7 +98,7 @@ def test_a_container_of_another_name_is_said(apiserver: ApiServer, kubelet: Endp
     assert "container calico-node is not valid for pod" in reasons(facts)["node"]
 
 
-def test_a_pod_that_went_away_meanwhile_is_said(apiserver: ApiServer, kubelet: Endpoint) -> None:
+def test_a_pod_that_went_away_meanwhile_is_said(apiserver: ApiServer, kubelet: Kubelet) -> None:
     with Api(str(apiserver.kubeconfig)) as api:
         pods = read(api).pods
         apiserver.delete(calico_node(NAME))
@@ -110,7 +110,7 @@ def test_a_pod_that_went_away_meanwhile_is_said(apiserver: ApiServer, kubelet: E
     assert f'The calico-node pod is gone (pods "calico-node-{NAME}" not found)' in reasons(facts)["node"]
 
 
-def test_a_kubelet_that_is_not_there_is_said(apiserver: ApiServer, kubelet: Endpoint) -> None:
+def test_a_kubelet_that_is_not_there_is_said(apiserver: ApiServer, kubelet: Kubelet) -> None:
     apiserver.apply(node(NAME, ADDRESS, 1))
     try:
         facts = _read(apiserver, apiserver.kubeconfig)

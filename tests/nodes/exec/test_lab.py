@@ -22,8 +22,8 @@ from calitui.trace.ends import resolve
 from calitui.trace.tracing import containers_on, nodes_on_the_way, questions, trace
 from tests.lab import build
 from tests.lab.lab import Lab
-from tests.nodes.exec.endpoint import Endpoint, commands
-from tests.nodes.exec.kubelet import certificate, reachable
+from tests.nodes.exec.endpoint import commands
+from tests.nodes.exec.kubelet import Kubelet, certificate, kubelet, reachable
 
 pytestmark = pytest.mark.lab
 
@@ -45,7 +45,7 @@ def _in_netns(name: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def kubelets(bgp_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Endpoint]]:
+def kubelets(bgp_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Kubelet]]:
     """A kubelet on every node. What it is told to run in calico-node it runs on the node, whose network that is."""
     if bgp_lab.without_api:
         pytest.skip(f"the lab has no API server: {bgp_lab.without_api}")
@@ -62,8 +62,7 @@ def kubelets(bgp_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             http.json("PATCH", path, {"status": reachable(node.spec.address, PORT)}, merge)
             runtime = commands(prefix=node.command("")[:-1])
             with _in_netns(build.netns(bgp_lab.name, node.name)):
-                endpoint = Endpoint(runtime, host=node.spec.address, port=PORT, certificate=keys)
-                made[node.name] = closing.enter_context(endpoint)
+                made[node.name] = closing.enter_context(kubelet(runtime, node.spec.address, keys, PORT))
         yield made
 
 
@@ -84,7 +83,7 @@ def _by_exec(lab: Lab) -> tuple[Cluster, list[NodeFacts]]:
         return cluster, reader.read_all(_requests(cluster), lambda *_: None, threading.Event())
 
 
-def test_a_trace_through_exec_is_delivered_and_says_what_it_infers(bgp_lab: Lab, kubelets: dict[str, Endpoint]) -> None:
+def test_a_trace_through_exec_is_delivered_and_says_what_it_infers(bgp_lab: Lab, kubelets: dict[str, Kubelet]) -> None:
     cluster, facts = _by_exec(bgp_lab)
     assert [one.via for one in facts] == ["exec", "exec"]
     assert [one.hostname for one in facts] == [one.name for one in facts]
@@ -97,7 +96,7 @@ def test_a_trace_through_exec_is_delivered_and_says_what_it_infers(bgp_lab: Lab,
     assert ("container-out", "inferred") in evidence
 
 
-def test_exec_and_ssh_read_the_same(bgp_lab: Lab, kubelets: dict[str, Endpoint]) -> None:
+def test_exec_and_ssh_read_the_same(bgp_lab: Lab, kubelets: dict[str, Kubelet]) -> None:
     cluster, by_exec = _by_exec(bgp_lab)
     options = SshOptions(user="root", config=str(bgp_lab.ssh_config))
     with bgp_lab.inside(), contextlib.closing(SshReader(options, NoPrompts())) as reader:
