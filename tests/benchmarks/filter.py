@@ -154,9 +154,8 @@ async def measure(number: int) -> None:
         await asyncio.sleep(2)
         print(f"{'doing nothing for 2 s':<24}longest block {ticker.longest * 1000:6.1f} ms (other programs)")
         print(f"{'first list on screen':<24}longest block {shown * 1000:6.1f} ms")
-        print(
-            f"{'typed':<24}{'longest block':>14}{'of it our own CPU':>20}{'answer after, worst key':>26}{'x floor':>10}{'matches':>10}"
-        )
+        heads = ("longest block", "of it our own CPU", "answered after", "x floor", "matches")
+        print(f"{'typed':<24}" + "".join(f"{head:>19}" for head in heads))
         for name, text in TYPED.items():
             await pilot.press("slash")
             await asyncio.sleep(0.05)
@@ -172,8 +171,8 @@ async def measure(number: int) -> None:
                 slowest = max(slowest, time.perf_counter() - began - 0.02)
                 longest, own = max(longest, ticker.longest), max(own, ticker.longest_own)
             print(
-                f"{name:<24}{longest * 1000:11.1f} ms{own * 1000:17.1f} ms{slowest * 1000:23.1f} ms{slowest / floor:10.1f}"
-                f"{len(home.pods.rows):>10,}"
+                f"{name:<24}{longest * 1000:16.1f} ms{own * 1000:16.1f} ms{slowest * 1000:16.1f} ms"
+                f"{slowest / floor:19.1f}{len(home.pods.rows):>19,}"
             )
             await pilot.press("escape")
             await settled(home, pilot)
