@@ -69,8 +69,8 @@ class _Selector:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self._width = 32 if rule.family == 4 else 128
-        self._source = network_number(rule.source, rule.family) if rule.source else (0, 0)
-        self._destination = network_number(rule.destination, rule.family) if rule.destination else (0, 0)
+        self._source = _selected(rule.source, rule.family)
+        self._destination = _selected(rule.destination, rule.family)
 
     def applies(self, flow: Flow) -> bool:
         """`fib_rule_match`; selectors that have no field of their own are not looked at."""
@@ -229,6 +229,13 @@ class Fib:
 def table_name(table: str) -> str:
     """`main`, `local` and `default` for their numbers, anything else as it is."""
     return _TABLE_NAMES.get(table, table)
+
+
+def _selected(prefix: str | None, family: int) -> tuple[int, int]:
+    """A selector's prefix as a number; one of the other family is inside nothing."""
+    if prefix is None:
+        return 0, 0
+    return network_number(prefix, family) if (":" in prefix) == (family == 6) else (-1, 0)
 
 
 def _flow(
