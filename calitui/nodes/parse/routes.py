@@ -56,8 +56,10 @@ _KEYWORDS = (
     | {"cache", "nexthop", "lock"}
 )
 
-# The names of /etc/iproute2/rt_dsfield; newer ones print 0x10.
-_TOS = {"default": 0, "mincost": 0x02, "reliability": 0x04, "throughput": 0x08, "lowdelay": 0x10}
+# The names of /etc/iproute2/rt_dsfield, of RFC 1349 and of RFC 2474 and its followers; others are printed as 0x14.
+_TOS = {"default": 0, "mincost": 0x02, "reliability": 0x04, "throughput": 0x08, "lowdelay": 0x10, "EF": 0xB8}
+_TOS |= {f"CS{number}": number << 5 for number in range(8)}
+_TOS |= {f"AF{group}{drop}": group << 5 | drop << 3 for group in range(1, 5) for drop in range(1, 4)}
 
 _CONTINUATION = re.compile(r"\\[ \t]+(?=nexthop |cache\b|nh_info )")
 

@@ -86,6 +86,7 @@ ONE_ROUTE = [
         Route("10.4.0.0/26", gateway="10.0.0.3", device="br0"),
     ),
     ("10.8.0.0/26 tos 0x10 dev br0 scope link ", 4, Route("10.8.0.0/26", device="br0", scope="link", tos=16)),
+    ("10.8.0.0/26 tos AF11 dev br0 scope link ", 4, Route("10.8.0.0/26", device="br0", scope="link", tos=0x28)),
     ("10.8.0.0/26 tos lowdelay dev br0 scope link ", 4, Route("10.8.0.0/26", device="br0", scope="link", tos=16)),
     ("10.11.0.0/26 nhid 5 via 10.0.0.2 dev br0 ", 4, Route("10.11.0.0/26", gateway="10.0.0.2", device="br0")),
     (
