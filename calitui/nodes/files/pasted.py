@@ -16,7 +16,8 @@ from calitui.nodes.parse.words import verbatim
 _COLOURS = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 # A prompt or a heading, then `ip route` in any of its abbreviations; or the command alone.
 _COMMAND = re.compile(
-    r"^(?:.{0,200}?[#$>%:][ \t]+)?(?:sudo[ \t]+)?(?P<command>(?:ip|bridge)[ \t]+(?:-f(?:amily)?[ \t]+\w+[ \t]+|-{1,2}\w+[ \t]+)*"
+    r"^(?:.{0,200}?[#$>%:][ \t]+)?(?:sudo[ \t]+)?(?P<command>(?:ip|bridge)[ \t]+"
+    r"(?:-f(?:amily)?[ \t]+\w+[ \t]+|-{1,2}\w+[ \t]+)*"
     r"(?P<object>r|ro|rou|rout|route|a|ad|add|addr|addre|addres|address|l|li|lin|link|ru|rul|rule"
     r"|n|ne|nei|neig|neigh|neighbor|neighbour|fdb)(?:[ \t][^<>]*)?)$"
 )
