@@ -64,13 +64,19 @@ class Table:
             ValueError: a route's prefix is none.
         """
         by_length: dict[int, dict[int, list[Route]]] = {}
+        shared: list[list[Route]] = []
         for route in routes:
             network, length = network_number(route.prefix, family)
-            by_length.setdefault(length, {}).setdefault(network, []).append(route)
-        for networks in by_length.values():
-            for candidates in networks.values():
-                if len(candidates) > 1:
-                    candidates.sort(key=_rank)
+            networks = by_length.setdefault(length, {})
+            candidates = networks.get(network)
+            if candidates is None:
+                networks[network] = [route]
+            else:
+                candidates.append(route)
+                if len(candidates) == 2:
+                    shared.append(candidates)
+        for candidates in shared:
+            candidates.sort(key=_rank)
         self._width = _WIDTHS[family]
         self._lengths = [(length, by_length[length]) for length in sorted(by_length, reverse=True)]
 
