@@ -13,6 +13,7 @@ from calitui.tui.trace import verdict
 from calitui.tui.trace.detail import detail
 from calitui.tui.trace.packet import boxes
 from calitui.tui.trace.pathlines import rows
+from calitui.tui.trace.views import swapped
 from tests.tui import samples
 
 TRACES = (samples.DELIVERED, samples.BROKEN, samples.UNREAD)
@@ -149,9 +150,8 @@ def test_wrap_keeps_long_words_inside() -> None:
 
 
 def test_swapping_twice_is_the_same() -> None:
-    from calitui.tui.trace.views import swapped
-
     once = swapped(samples.DELIVERED)
+    assert once is not None
     assert once.source == samples.DELIVERED.destination
     assert [way.name for way in once.directions] == ["forward", "return"]
     assert msgspec.structs.replace(once.forward, name="return") == samples.DELIVERED.back

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.widgets import Input
 
 from calitui.errors import CalituiError, ClusterError
 from calitui.report import as_json, as_markdown
-from calitui.trace.path import Trace
+from calitui.trace.path import Reading, Trace
 from calitui.tui.home.screen import HomeScreen
 from calitui.tui.trace.export import ExportScreen
 from calitui.tui.unread import UnreadScreen
@@ -231,6 +232,27 @@ async def test_swap_turns_the_trace_round_without_reading() -> None:
         await driven.press("r")
         await driven.until(lambda: len(session.asked) == 2)
         assert session.asked[1] == (ENDS[1], ENDS[0])
+
+
+async def test_swap_with_an_end_that_is_no_pod_reads_again() -> None:
+    host = msgspec.structs.replace(
+        samples.DELIVERED, source=msgspec.structs.replace(samples.DELIVERED.source, kind="host-network-pod")
+    )
+    session = RecordedSession(answers={ENDS: host, (ENDS[1], ENDS[0]): samples.BROKEN})
+    async with opened(session, source=ENDS[0], destination=ENDS[1]) as driven:
+        await read(driven)
+        await driven.press("x")
+        await driven.until(lambda: len(session.asked) == 2)
+        assert session.asked[1] == (ENDS[1], ENDS[0])
+        await driven.until_text("broken")
+
+
+async def test_the_detail_says_how_the_node_was_read() -> None:
+    reading = Reading(node="k8s-calico2", via="ssh", target="ops@10.173.32.23:22", why="InternalIP")
+    trace = msgspec.structs.replace(samples.DELIVERED, readings=(reading,))
+    async with opened(answering(trace), size=LARGE, source=ENDS[0], destination=ENDS[1]) as driven:
+        await read(driven)
+        assert "k8s-calico2 by ssh, ops@10.173.32.23:22" in driven.text
 
 
 async def test_copy_puts_the_markdown_on_the_clipboard() -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from calitui.report.words import next_hops_line
-from calitui.trace.path import Disposition, Evidence, Hop, Trace
+from calitui.report.words import next_hops_line, reading_line
+from calitui.trace.path import Disposition, Evidence, Hop, Reading, Trace
 from calitui.tui.text import crop_middle, width_of, wrap
 from calitui.tui.trace import words
 from calitui.tui.trace.packet import boxes
@@ -31,7 +31,7 @@ def detail(trace: Trace, hop: Hop, width: int, roomy: bool) -> Content:
     if hop.next_hops:
         blocks.append(_labelled("next hops", next_hops_line(hop), width))
     check = _labelled("see it", hop.check, width, "bold") if hop.check else []
-    evidence = _evidence(hop, width, roomy)
+    evidence = _evidence(hop, trace.readings, width, roomy)
     blocks += [evidence, check] if roomy else [check, evidence]
     for finding in trace.findings:
         if finding.node is None or finding.node == hop.node:
@@ -72,7 +72,7 @@ def _alarms(hop: Hop, width: int) -> list[Content]:
     return lines
 
 
-def _evidence(hop: Hop, width: int, roomy: bool) -> list[Content]:
+def _evidence(hop: Hop, readings: tuple[Reading, ...], width: int, roomy: bool) -> list[Content]:
     ends = hop.ends is not None and hop.ends is not Disposition.DELIVERED
     why = words.MEANING[hop.evidence] if ends or not hop.reason else hop.reason
     lines: list[Content] = []
@@ -86,6 +86,9 @@ def _evidence(hop: Hop, width: int, roomy: bool) -> list[Content]:
         return lines
     mtu = f" · MTU {hop.mtu} here" if hop.mtu is not None else ""
     lines += _labelled(words.EVIDENCE[hop.evidence], f"{why}{mtu}", width, "$dim")
+    lines += [
+        line for one in readings if one.node == hop.node for line in _labelled("read", reading_line(one), width, "$dim")
+    ]
     return lines
 
 

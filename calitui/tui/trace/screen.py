@@ -273,12 +273,13 @@ class TraceScreen(Screen[None]):
         pane.scroll_relative(y=round(pages * max(2, pane.size.height)), animate=False)
 
     def action_swap(self) -> None:
-        """Seen from the other end: the facts are the same."""
+        """Seen from the other end: between two pods the facts are the same, else it is read anew."""
         self.source, self.destination = self.destination, self.source
-        if self.trace is None:
+        turned = None if self.trace is None else swapped(self.trace)
+        if turned is None:
             self._read()
             return
-        self.trace = swapped(self.trace)
+        self.trace = turned
         self.selected.reverse()
         self.direction = 0
         if self.reader.busy:

@@ -13,11 +13,14 @@ from calitui.report.words import SEPARATOR, verdict_line
 from calitui.trace.path import Disposition, Trace
 
 
-def swapped(trace: Trace) -> Trace:
-    """`trace` with source and destination exchanged.
+def swapped(trace: Trace) -> Trace | None:
+    """`trace` with source and destination exchanged, or None where that is another question.
 
-    Both directions were computed on their own from one reading, so this only renames them.
+    Between two pods both directions were computed on their own from one reading, so this only renames them. Where an
+    end is no pod, the reply goes to a masqueraded or chosen address, and a new connection the other way would not.
     """
+    if trace.source.kind != "pod" or trace.destination.kind != "pod":
+        return None
     return msgspec.structs.replace(
         trace,
         source=trace.destination,
