@@ -211,6 +211,8 @@ main() {
   while read -r key real effective rest; do
     [ "$key" != Uid: ] || uid=$effective
   done </proc/self/status
+  # On Debian everybody's PATH has ip, but only the administrator's has bridge.
+  [ "$uid" = 0 ] || PATH=$PATH:/usr/sbin:/sbin
   asked=';'
   details=-d
   ip -d -o link show dev lo >/dev/null 2>&1 || details=''
