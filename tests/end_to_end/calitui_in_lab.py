@@ -9,14 +9,12 @@ from typing import Any
 
 import msgspec
 
+from tests.lab.clusters import CLUSTERS
 from tests.lab.lab import Lab
 
 CALITUI = str(Path(sys.executable).with_name("calitui"))
-EXAMPLES = {
-    "ipip": ("huang1/huangtest-69d9fddd97-2b8hr", "huang2/hhh-6897d64fcd-kqsj4"),
-    "bgp": ("huang2/hhh-6897d64fcd-4zph4", "huang1/huangtest-69d9fddd97-pbvvw"),
-}
-"""The article's two examples, source and destination."""
+EXAMPLES = {name: cluster.pairs[0] for name, cluster in CLUSTERS.items()}
+"""The ends to trace in each cluster, source and destination; for `bgp` and `ipip` the article's."""
 
 
 def calitui(lab: Lab, *words: str, sudo: bool = True, timeout: float = 240) -> subprocess.CompletedProcess[str]:

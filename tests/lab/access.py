@@ -15,7 +15,11 @@ from tests.lab.spec import ClusterSpec
 USERS = {"calitui": 60001, "viewer": 60002}
 """Unprivileged accounts and their ids. `calitui` may run everything through `sudo -n`, `viewer` nothing."""
 
-_SUDOERS = "root ALL=(ALL:ALL) ALL\ncalitui ALL=(root) NOPASSWD: ALL\n"
+_SUDOERS = """\
+Defaults secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+root ALL=(ALL:ALL) ALL
+calitui ALL=(root) NOPASSWD: ALL
+"""
 
 
 def write(cluster: ClusterSpec, state: Path) -> None:

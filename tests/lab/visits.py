@@ -65,13 +65,13 @@ def follow(lab: Lab, pings: Sequence[Ping]) -> dict[Ping, Visit]:
     """
     program("tcpdump")
     for ping in pings:
-        _send(lab, ping, "-c 2 -i 0.2")
+        send(lab, ping)
     with contextlib.ExitStack() as stack:
         captures = [_Capture(machine, stack) for machine in lab.machines]
         for capture in captures:
             capture.wait_until_ready()
         for number, ping in enumerate(pings):
-            _send(lab, ping, f"-c 1 -e {_FIRST_IDENTIFIER + number}")
+            send(lab, ping, f"-c 1 -e {_FIRST_IDENTIFIER + number}")
         seen = [sighting for capture in captures for sighting in capture.finish()]
     # Two sightings in one namespace may bear the same time: their order in there counts, and the sort keeps it.
     seen.sort(key=lambda entry: entry[0].time)
@@ -83,7 +83,12 @@ def follow(lab: Lab, pings: Sequence[Ping]) -> dict[Ping, Visit]:
     return visits
 
 
-def _send(lab: Lab, ping: Ping, options: str) -> None:
+def send(lab: Lab, ping: Ping, options: str = "-c 2 -i 0.2") -> None:
+    """Have the source ping the destination.
+
+    Raises:
+        LabError: there was no answer.
+    """
     node, pod = lab.spec.find(ping.source)
     command = f"ping -n -W 5 {options} {ping.destination}"
     if pod.ip is None:
