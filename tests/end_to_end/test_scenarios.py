@@ -129,3 +129,13 @@ def test_a_trace_names_what_the_packet_crosses(lab: Lab, way: Way, visits: dict[
     plain = [one for one in (*visit.request, *visit.reply) if one.machine not in nodes and len(one.headers) == 1]
     expected = (4, "unknown") if plain or found["destination"]["kind"] == "external" else (0, "delivered")
     assert (code, found["verdict"]) == expected, found
+
+
+@pytest.mark.parametrize("lab", ["vxlan"], indirect=True, scope="module")
+@pytest.mark.parametrize("sudo", [True, False])
+def test_the_outer_address_is_read_from_the_forwarding_database(lab: Lab, sudo: bool) -> None:
+    _, found = trace(lab, *lab.spec.pairs[0], sudo=sudo)
+    for direction in found["directions"]:
+        hop = next(hop for hop in direction["hops"] if hop["step"] == "tunnel-out")
+        assert hop["evidence"] == "kernel"
+        assert any("self permanent" in line for line in hop["lines"])

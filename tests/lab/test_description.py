@@ -6,11 +6,14 @@ import ipaddress
 
 import pytest
 
+from calitui.session import open_demo
+from tests import record_demos
 from tests.lab import bird, tunnel_routes
 from tests.lab.clusters import BGP, CLUSTERS, IPIP
 from tests.lab.objects import objects
 from tests.lab.spec import ClusterSpec, holds
 
+DEMOS = [CLUSTERS[name] for name in record_demos.DEMOS]
 NOW = "2018-07-20T08:00:00Z"
 
 
@@ -121,3 +124,16 @@ def test_the_api_says_what_the_nodes_have(cluster: ClusterSpec) -> None:
             assert pods[pod.key]["status"]["podIP"] == pod.ip
     tunnels = {owner["node"] for owner in allocated.values() if owner["type"].endswith("TunnelAddress")}
     assert tunnels == ({node.name for node in cluster.nodes} if cluster.tunnel_device else set())
+
+
+@pytest.mark.parametrize("cluster", DEMOS, ids=record_demos.DEMOS)
+def test_the_shipped_demos_are_recordings_of_these_clusters(cluster: ClusterSpec) -> None:
+    demo = open_demo(cluster.name).cluster()
+    pods = [pod for node in cluster.nodes for pod in node.pods]
+    assert {f"{pod.namespace}/{pod.name}" for pod in demo.pods} == {pod.key for pod in pods}
+    recorded = {f"{pod.namespace}/{pod.name}": pod.ips for pod in demo.pods}
+    assert all(recorded[pod.key] == pod.ips for pod in pods if pod.ip)
+    assert [(node.name, node.vxlan_address) for node in demo.nodes] == [
+        (node.name, node.tunnel_address if cluster.vxlan else None)
+        for node in sorted(cluster.nodes, key=lambda one: one.name)
+    ]
