@@ -22,6 +22,11 @@ _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), 11, 12, *range(14, 32), 127, *range(128, 160))}
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_STARTS = frozenset({yaml.MappingStartEvent, yaml.SequenceStartEvent})
+_ENDS = frozenset({yaml.MappingEndEvent, yaml.SequenceEndEvent})
+_UNREAD = frozenset({"managedFields", "containers", "volumes", "tolerations", "affinity", "images", "imagePullSecrets"})
+"""Parts of pods and nodes that no decoder looks at and that are most of their text."""
+
 Object = dict[str, Any]
 
 
@@ -63,41 +68,65 @@ class _Builder:
         self._streaming = False
 
     def built(self, text: str) -> Iterator[Object]:
+        stack, keys = self._stack, self._keys
+        skipped = 0
+        value: Any
         for event in yaml.parse(text, Loader=_LOADER):
-            if isinstance(event, yaml.ScalarEvent):
-                yield from self._add(_scalar(event))
-            elif isinstance(event, yaml.CollectionStartEvent):
-                if event.anchor:
-                    raise ValueError(f"{_line(event)} has an anchor, which nothing of Kubernetes has")
-                if len(self._stack) >= DEEPEST:
-                    raise ValueError(f"{_line(event)} is nested deeper than {DEEPEST} levels")
-                self._open(event)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                self._keys.pop()
-                yield from self._add(self._stack.pop())
-            elif isinstance(event, yaml.AliasEvent):
+            kind = type(event)
+            if skipped:
+                # Inside of what nobody reads only its end matters.
+                if kind in _STARTS:
+                    skipped += 1
+                elif kind in _ENDS:
+                    skipped -= 1
+                if skipped:
+                    continue
+                value = None
+            elif kind is yaml.ScalarEvent:
+                value = _scalar(event)
+            elif kind in _STARTS:
+                self._check(event)
+                if keys and keys[-1] in _UNREAD:
+                    skipped = 1
+                    continue
+                # Below a document's mapping, `items` holds the objects of a List.
+                if len(stack) == 1 and keys[0] == "items" and kind is yaml.SequenceStartEvent:
+                    self._streaming = True
+                stack.append({} if kind is yaml.MappingStartEvent else [])
+                keys.append(None)
+                continue
+            elif kind in _ENDS:
+                keys.pop()
+                value = stack.pop()
+                if self._is_object(value):
+                    yield value
+                    continue
+            elif kind is yaml.AliasEvent:
                 raise ValueError(f"{_line(event)} has an alias, which nothing of Kubernetes has")
+            else:
+                continue
+            self._add(value)
 
-    def _open(self, event: yaml.CollectionStartEvent) -> None:
-        # Below a document's mapping, `items` holds the objects of a List.
-        if len(self._stack) == 1 and self._keys[0] == "items" and isinstance(event, yaml.SequenceStartEvent):
-            self._streaming = True
-        self._stack.append({} if isinstance(event, yaml.MappingStartEvent) else [])
-        self._keys.append(None)
+    def _check(self, event: Any) -> None:
+        if event.anchor:
+            raise ValueError(f"{_line(event)} has an anchor, which nothing of Kubernetes has")
+        if len(self._stack) >= DEEPEST:
+            raise ValueError(f"{_line(event)} is nested deeper than {DEEPEST} levels")
 
-    def _add(self, value: Any) -> Iterator[Object]:
+    def _is_object(self, value: Any) -> bool:
+        """Whether what just ended is an object: a document, or an item of a List that is one."""
         if not self._stack:
-            if isinstance(value, dict) and not self._streaming:
-                yield value
+            whole = isinstance(value, dict) and not self._streaming
             self._streaming = False
+            return whole
+        return len(self._stack) == 2 and self._streaming and self._keys[0] == "items" and isinstance(value, dict)
+
+    def _add(self, value: Any) -> None:
+        if not self._stack:
             return
         top = self._stack[-1]
         if isinstance(top, list):
-            if len(self._stack) == 2 and self._streaming and self._keys[0] == "items":
-                if isinstance(value, dict):
-                    yield value
-            else:
-                top.append(value)
+            top.append(value)
             return
         key = self._keys[-1]
         if key is None:
@@ -107,9 +136,9 @@ class _Builder:
             self._keys[-1] = None
 
 
-def _scalar(event: yaml.ScalarEvent) -> Any:
+def _scalar(event: Any) -> Any:
     value: str = event.value
-    if event.style is not None or event.tag:
+    if event.style or event.tag:
         return value
     if value in _WORDS:
         return _WORDS[value]
