@@ -100,7 +100,7 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 _SHARED: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option("--context", metavar="NAME", help="The kubeconfig context to use."),
     click.option("--kubeconfig", metavar="FILE", help="The kubeconfig file to use."),
-    click.option("-n", "--namespace", metavar="NAME", help="The namespace of pods named without one."),
+    click.option("-n", "--namespace", metavar="NAME", help="The namespace listed, and of pods named without one."),
     click.option(
         "--request-timeout",
         callback=_duration,

@@ -47,7 +47,7 @@ def show_demo(flags: Flags, name: str) -> None:
 
 def _run(session: Session, flags: Flags, prompts: TuiPrompts | None) -> None:
     try:
-        code = tui.run(session, theme=flags.file().theme, prompts=prompts)
+        code = tui.run(session, theme=flags.file().theme, namespace=flags.namespace, prompts=prompts)
     finally:
         session.close()
     click.get_current_context().exit(code)

@@ -18,11 +18,13 @@ def run(
     theme: str | None = None,
     source: str | None = None,
     destination: str | None = None,
+    namespace: str | None = None,
     prompts: TuiPrompts | None = None,
 ) -> int:
     """Show `session` until the user leaves; returns the exit code. The session stays open.
 
-    `source` marks a pod, with `destination` the trace opens at once; both as `Session.trace` takes them. `prompts` is
+    `source` marks a pod, with `destination` the trace opens at once; both as `Session.trace` takes them.
+    `namespace` is the only one listed until the user says otherwise. `prompts` is
     what the session was given to ask with. Textual is imported only here, as it costs a quarter of a second.
 
     Raises:
@@ -30,7 +32,7 @@ def run(
     """
     from calitui.tui.app import CalituiApp
 
-    app = CalituiApp(session, theme=theme, source=source, destination=destination, prompts=prompts)
+    app = CalituiApp(session, theme=theme, source=source, destination=destination, namespace=namespace, prompts=prompts)
     gc.freeze()  # what was imported stays: walking it again and again would cost frames
     result = app.run()
     return int(Exit.DELIVERED) if result is None else int(result)

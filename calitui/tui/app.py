@@ -45,10 +45,11 @@ class CalituiApp(App[int]):
         theme: str | None = None,
         source: str | None = None,
         destination: str | None = None,
+        namespace: str | None = None,
         prompts: TuiPrompts | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """With both ends given the trace opens at once; with one it is marked.
+        """With both ends given the trace opens at once; with one it is marked. `namespace` is the only one listed.
 
         Raises:
             UsageError: there is no such theme.
@@ -58,6 +59,7 @@ class CalituiApp(App[int]):
         self.now = now
         self.prompts = prompts
         self.source, self.destination = source, destination
+        self.namespace = namespace
         self.animation_level = "none"
         for own in THEMES:
             self.register_theme(own)
@@ -73,7 +75,7 @@ class CalituiApp(App[int]):
         """Home, and the trace over it if both ends are known."""
         if self.prompts is not None:
             self.prompts.attach(self)
-        self.push_screen(HomeScreen(self.session, self.now, self.source))
+        self.push_screen(HomeScreen(self.session, self.now, self.source, self.namespace))
         if self.source and self.destination:
             self._open(self.source, self.destination)
 

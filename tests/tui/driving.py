@@ -91,6 +91,7 @@ async def opened(
     destination: str | None = None,
     prompts: TuiPrompts | None = None,
     theme: str | None = None,
+    namespace: str | None = None,
 ) -> AsyncIterator[Driven]:
     app = CalituiApp(
         session or RecordedSession(),
@@ -98,6 +99,7 @@ async def opened(
         destination=destination,
         prompts=prompts,
         theme=theme,
+        namespace=namespace,
         now=lambda: samples.READ_AT + 60,
     )
     async with app.run_test(size=size) as pilot:

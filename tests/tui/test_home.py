@@ -302,3 +302,11 @@ async def test_hostile_text_is_drawn_as_it_is() -> None:
         await driven.press("slash", *"[b]x")
         assert isinstance(driven.app.screen, HomeScreen)
         assert not isinstance(driven.app.screen, TraceScreen)
+
+
+async def test_a_namespace_given_at_the_start_is_the_only_one_listed() -> None:
+    async with opened(namespace="huang2") as driven:
+        await driven.until_pods()
+        assert {pod.namespace for pod in driven.home.pods.rows} == {"huang2"}
+        await driven.press("0")
+        await driven.until(lambda: {pod.namespace for pod in driven.home.pods.rows} > {"huang2"})

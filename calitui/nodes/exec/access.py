@@ -13,11 +13,11 @@ from typing import Any, Protocol, TypeVar
 import websocket
 
 from calitui.facts.cluster import Pod
+from calitui.nodes.deadline import Deadline, StepTimeoutError, acquire, in_background
 from calitui.nodes.exec.channels import Limits, connect
 from calitui.nodes.exec.pod import CONTAINER
 from calitui.nodes.exec.refusal import ExecRefusedError
 from calitui.nodes.exec.rights import check_exec
-from calitui.nodes.ssh.deadline import Deadline, StepTimeoutError, acquire, in_background
 
 Result = TypeVar("Result")
 

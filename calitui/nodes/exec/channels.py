@@ -19,8 +19,8 @@ from kubernetes.stream.ws_client import create_websocket, get_websocket_url
 
 from calitui.errors import NodeError
 from calitui.facts.text import clean
+from calitui.nodes.deadline import Deadline, StepTimeoutError, guarded, in_background
 from calitui.nodes.exec.refusal import SSH, ExecRefusedError, short, unreachable
-from calitui.nodes.ssh.deadline import Deadline, StepTimeoutError, guarded, in_background
 
 STDIN, STDOUT, STDERR, STATUS = range(4)
 """Kubernetes: pkg/kubelet/cri/streaming/remotecommand/websocket.go; v5 adds 255, "this stream ends"."""

@@ -18,12 +18,12 @@ from calitui.facts.cluster import Node, Pod
 from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
 from calitui.facts.text import clean
+from calitui.nodes.deadline import Deadline
 from calitui.nodes.exec.access import Access, NewClient
 from calitui.nodes.exec.channels import Limits, Outcome, failed, run
 from calitui.nodes.exec.pod import calico_node, target
 from calitui.nodes.reading import ReadRequest, read_all
 from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
-from calitui.nodes.ssh.deadline import Deadline
 
 VIA = "exec"
 ADDRESS_SOURCE = "calico-node pod"

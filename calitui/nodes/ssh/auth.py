@@ -12,7 +12,7 @@ import paramiko
 
 from calitui.errors import NodeError
 from calitui.facts.text import clean
-from calitui.nodes.ssh.deadline import Deadline
+from calitui.nodes.deadline import Deadline
 from calitui.nodes.ssh.keys import Keyring, Offer, SocketAgent, agent_offers, file_offers, offers_of
 from calitui.nodes.ssh.prompts import MOST_FIELDS, Asking, SecretField, SecretQuestion, interactive_question
 from calitui.nodes.ssh.target import Target

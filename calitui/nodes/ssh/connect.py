@@ -15,9 +15,9 @@ import paramiko
 
 from calitui.errors import CalituiError, NodeError
 from calitui.facts.text import clean
+from calitui.nodes.deadline import Deadline, StepTimeoutError, guarded, in_background
 from calitui.nodes.ssh import hostkey
 from calitui.nodes.ssh.auth import Login
-from calitui.nodes.ssh.deadline import Deadline, StepTimeoutError, guarded, in_background
 from calitui.nodes.ssh.keys import Keyring
 from calitui.nodes.ssh.prompts import Asking
 from calitui.nodes.ssh.stream import ProxyProcess, dial

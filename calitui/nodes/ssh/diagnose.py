@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from calitui.facts.cluster import Node
+from calitui.nodes.deadline import Deadline
 from calitui.nodes.ssh.connect import Connection, Limits
-from calitui.nodes.ssh.deadline import Deadline
 from calitui.nodes.ssh.hostkey import known
 from calitui.nodes.ssh.known_hosts import fingerprint
 from calitui.nodes.ssh.resolve import Resolved

@@ -14,7 +14,7 @@ from pathlib import Path
 import paramiko
 
 from calitui.errors import NodeError
-from calitui.nodes.ssh.deadline import Deadline
+from calitui.nodes.deadline import Deadline
 from calitui.nodes.ssh.known_hosts import Entry, HostEntries, State, entries_for, fingerprint, remember
 from calitui.nodes.ssh.prompts import Asking, HostKeyQuestion
 from calitui.nodes.ssh.target import Target

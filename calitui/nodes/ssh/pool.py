@@ -12,8 +12,8 @@ from concurrent.futures import Future
 import msgspec
 
 from calitui.errors import Cancelled, NodeError
+from calitui.nodes.deadline import POLL, Deadline
 from calitui.nodes.ssh.connect import Connection, Ways, connect
-from calitui.nodes.ssh.deadline import POLL, Deadline
 from calitui.nodes.ssh.target import Target
 
 WHOLE = 600.0

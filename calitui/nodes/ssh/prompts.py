@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from calitui.facts.text import clean
-from calitui.nodes.ssh.deadline import Deadline, acquire
+from calitui.nodes.deadline import Deadline, acquire
 
 LONGEST_INSTRUCTION = 600
 """Characters of a server's instructions that are shown."""

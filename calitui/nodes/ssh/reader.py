@@ -21,10 +21,10 @@ from calitui.facts.cluster import Node
 from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
 from calitui.facts.text import clean
+from calitui.nodes.deadline import Deadline, in_background
 from calitui.nodes.reading import ReadRequest, read_all
 from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
 from calitui.nodes.ssh.connect import Connection, Limits, Ways, silence_paramiko
-from calitui.nodes.ssh.deadline import Deadline, in_background
 from calitui.nodes.ssh.diagnose import Check, Description, check_login, describe
 from calitui.nodes.ssh.keys import Keyring
 from calitui.nodes.ssh.pool import WHOLE, Pool

@@ -14,8 +14,8 @@ import paramiko
 
 from calitui.errors import NodeError
 from calitui.facts.text import clean
+from calitui.nodes.deadline import POLL, Deadline, StepTimeoutError, guarded, in_background
 from calitui.nodes.ssh.connect import FAILURES, Connection, Limits, said, translated
-from calitui.nodes.ssh.deadline import POLL, Deadline, StepTimeoutError, guarded, in_background
 
 CHUNK = 1 << 18
 MOST_STDERR = 16 * 1024

@@ -17,7 +17,7 @@ import threading
 
 from calitui.errors import NodeError
 from calitui.facts.text import clean
-from calitui.nodes.ssh.deadline import POLL, Deadline, in_background
+from calitui.nodes.deadline import POLL, Deadline, in_background
 from calitui.nodes.ssh.target import Target
 
 Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]

@@ -54,8 +54,10 @@ class HomeScreen(Screen[None]):
             self.source = source
             self.destination = destination
 
-    def __init__(self, session: Session, now: Callable[[], float], source: str | None = None) -> None:
-        """`source` is marked from the start, as far as it names a pod."""
+    def __init__(
+        self, session: Session, now: Callable[[], float], source: str | None = None, namespace: str | None = None
+    ) -> None:
+        """`source` is marked from the start, as far as it names a pod; only `namespace` is listed if it is given."""
         super().__init__()
         self.session = session
         self.now = now
@@ -64,11 +66,11 @@ class HomeScreen(Screen[None]):
         self.error: CalituiError | None = None
         self.roster = Roster()
         self.marks = Marks(End(source) if source else None)
-        self.scan = Scan(self.roster)
+        self.scan = Scan(self.roster, EVERYTHING, namespace)
         self.filter = EVERYTHING
         self.filter_text = ""
         self.filter_error = ""
-        self.namespace: str | None = None
+        self.namespace = namespace
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""

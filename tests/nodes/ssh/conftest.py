@@ -10,8 +10,8 @@ import pytest
 
 from calitui.facts.cluster import Node
 from calitui.facts.node import NodeFacts, Question
+from calitui.nodes.deadline import Deadline
 from calitui.nodes.ssh.connect import Limits, Ways, silence_paramiko
-from calitui.nodes.ssh.deadline import Deadline
 from calitui.nodes.ssh.keys import Keyring
 from calitui.nodes.ssh.pool import Pool
 from calitui.nodes.ssh.prompts import Asking, HostKeyQuestion, NoPrompts, Prompts, SecretQuestion

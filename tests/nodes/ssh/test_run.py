@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from calitui.errors import Cancelled, NodeError
+from calitui.nodes.deadline import Deadline
 from calitui.nodes.ssh.connect import Limits
-from calitui.nodes.ssh.deadline import Deadline
 from calitui.nodes.ssh.run import SessionRefusedError, run
 from tests.nodes.ssh.conftest import Dialler
 from tests.sshd import Client, Sshd
