@@ -15,7 +15,7 @@ from calitui.nodes.files.bundle import Bundle
 from calitui.nodes.files.layout import FILES, USUAL, NodeFile, node_file
 from calitui.nodes.files.own import with_local_table
 from calitui.nodes.files.pasted import Saved, sections
-from calitui.nodes.parse import parse_fdb, parse_pools
+from calitui.nodes.parse import parse_fdb, parse_pools, parse_routes
 from calitui.nodes.parse.namespace import HOST_SECTIONS, Reading, read_namespace
 from calitui.nodes.parse.sections import Part
 
@@ -47,8 +47,12 @@ def read_node(bundle: Bundle, name: str, paths: tuple[str, ...], own: tuple[str,
     parts = {section: _part(section, saved.get(section), folder) for section in USUAL}
     if parts["links"].status and saved.get("addresses", Saved()).text:
         parts["links"] = _part("links", saved["addresses"], folder)  # `ip addr` prints the links too
+    if "routes6" not in saved and _tells_ipv6(parts["routes"]):
+        parts["routes6"] = Part(("section", "routes6"), status=0)
     names = {section: shown for section, shown in HOST_SECTIONS.items() if section in USUAL}
     host, missing = read_namespace(Reading(parts, ""), names)
+    # `ip route show table all` prints the routes of both families, and `ip -6 route` those of IPv6 again.
+    host = msgspec.structs.replace(host, routes=tuple(dict.fromkeys(host.routes)))
     host, unread = with_local_table(_with_fdb(host, saved.get("fdb")), own)
     missing += unread
     pools, unread = _pools(saved.get("pools"))
@@ -96,6 +100,15 @@ def _part(section: str, saved: Saved | None, folder: str) -> Part:
     if section in _NEVER_EMPTY and not saved.text.strip():
         return Part(words, said=clean(f"{folder}/{USUAL[section]} is empty"), status=1)
     return Part(words, saved.text, status=0)
+
+
+def _tells_ipv6(part: Part) -> bool:
+    """Whether these are the routes of all tables of both families."""
+    return (
+        part.status == 0
+        and " table local " in part.body
+        and any(":" in route.prefix for route in parse_routes(part.body).items)
+    )
 
 
 def _with_fdb(host: NetworkNamespace, saved: Saved | None) -> NetworkNamespace:
