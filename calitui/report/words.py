@@ -161,12 +161,17 @@ def _why_unknown(trace: Trace, undecided: list[Direction]) -> str:
     if closed:
         return f"{_place(closed[0])} not read"
     if all(way.hops for way in undecided) and undecided:
-        return " and ".join(f"{clean(way.name)} not decided at {_place(way.hops[-1])}" for way in undecided)
+        return " and ".join(f"{clean(way.name)} not decided at {_place(_undecided(way))}" for way in undecided)
     if nodes := list(dict.fromkeys(missing.node for missing in trace.unread if missing.node)):
         return f"{listed(nodes)} not read"
     if trace.unread:
         return f"{listed([missing.what for missing in trace.unread])} not read"
     return " and ".join(clean(way.name) for way in undecided or trace.directions) + " not decided"
+
+
+def _undecided(direction: Direction) -> Hop:
+    """The hop from which on nothing is certain: the first that could not be read whole, else the last."""
+    return next((hop for hop in direction.hops if hop.number == direction.blind_at), direction.hops[-1])
 
 
 def _is_read(hop: Hop) -> bool:

@@ -35,8 +35,8 @@ class Course:
         """Bytes that the outer headers take of a NIC's MTU."""
         self.underlay: str | None = None
         self.ended: Disposition | None = None
-        self.blind = False
-        """Whether a decision on the way could not be read: nothing after it can make the direction delivered."""
+        self.blind_at: int | None = None
+        """The first hop at which a decision could not be read: nothing after it can make the direction delivered."""
         self._hops: list[Hop] = []
         self._limits: list[int | None] = []
 
@@ -93,6 +93,7 @@ class Course:
         """Append a hop that is a routing decision, with all its evidence."""
         if decision.mtu is not None:
             self.limit(decision.mtu)
+        self.rest_on(decision)
         self.add(
             step,
             node,
@@ -108,6 +109,16 @@ class Course:
             next_hops=decision.choices if len(decision.choices) > 1 else (),
             ends=ends,
         )
+
+    def lose_sight(self, *, already: bool = False) -> None:
+        """Note that the hop to come, or `already` the last one, is not known: the direction can't be delivered."""
+        if self.blind_at is None:
+            self.blind_at = len(self._hops) + (0 if already else 1)
+
+    def rest_on(self, decision: Decision) -> None:
+        """Let the direction depend on a routing decision: one that was not read whole leaves it unknown."""
+        if decision.evidence in (Evidence.INFERRED, Evidence.NOT_READ):
+            self.lose_sight()
 
     def limit(self, mtu: int | None) -> None:
         """Let a device's or route's `mtu` limit the path; None makes the path's unknown."""
@@ -135,7 +146,7 @@ class Course:
     def finish(self) -> Direction:
         """The direction as it stands. Not ended and not delivered means unknown."""
         disposition = self.ended or Disposition.UNKNOWN
-        if disposition is Disposition.DELIVERED and self.blind:
+        if disposition is Disposition.DELIVERED and self.blind_at is not None:
             disposition = Disposition.UNKNOWN
         known = [limit for limit in self._limits if limit is not None]
         complete = disposition is Disposition.DELIVERED and len(known) == len(self._limits)
@@ -145,5 +156,6 @@ class Course:
             encapsulation=self.encapsulation,
             path_mtu=min(known) if known and complete else None,
             underlay=self.underlay,
+            blind_at=self.blind_at,
             hops=tuple(self._hops),
         )

@@ -81,6 +81,8 @@ def decide(
     from_tables = None
     if place.read("routes6" if family else "routes"):
         from_tables = _from_tables(place, destination, source, input_device, mark)
+        if not place.read("rules6" if family else "rules"):
+            from_tables = _assuming_rules(place, from_tables)
     if answer is None:
         if from_tables is None:
             reason = f"the routes of {place.label} were not read"
@@ -111,6 +113,13 @@ def decide(
         "the kernel's answer is followed"
     )
     return msgspec.structs.replace(from_kernel, disagreement=disagreement, lines=lines, check=check)
+
+
+def _assuming_rules(place: Place, decision: Decision) -> Decision:
+    """The same decision as it is without the rules: right only if the node has none but the kernel's own three."""
+    assumed = f"the policy rules of {place.label} were not read: the kernel's own three are taken for all there are"
+    reason = f"{decision.reason}; {assumed}" if decision.reason else assumed
+    return msgspec.structs.replace(decision, evidence=Evidence.INFERRED, reason=reason)
 
 
 def command(place: Place, words: str) -> str:

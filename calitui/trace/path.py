@@ -125,7 +125,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
 
 class Direction(msgspec.Struct, frozen=True, kw_only=True):
     """The path one way. `name` is `forward` or `return`. `path_mtu` is the largest inner packet in bytes, None if any
-    link on the way is unknown. `underlay` is the prefix both nodes share, or the outer next hop's, for drawing.
+    link on the way is unknown. `underlay` is the prefix both nodes share, or the router between them, for drawing.
     """
 
     name: str
@@ -133,6 +133,7 @@ class Direction(msgspec.Struct, frozen=True, kw_only=True):
     encapsulation: Encapsulation
     path_mtu: int | None = None
     underlay: str | None = None
+    blind_at: int | None = None
     hops: tuple[Hop, ...] = ()
 
     @property

@@ -85,7 +85,7 @@ def enter_container(course: Course, fabric: Fabric, pod: Endpoint, place: Place,
     if course.ended:
         return
     if link is None or disagreement:
-        course.blind = True
+        course.lose_sight(already=True)
     _container_in(course, fabric, pod, node, inside)
 
 
@@ -147,7 +147,7 @@ def _container_out(course: Course, inside: Place, container: Container) -> None:
         ends=ends,
     )
     if decision.evidence is Evidence.NOT_READ:
-        course.blind = True
+        course.lose_sight(already=True)
 
 
 def _veth_in(

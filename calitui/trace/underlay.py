@@ -52,7 +52,7 @@ def come_in(course: Course, fabric: Fabric, destination: Endpoint) -> str | None
     Returns the device, by the way that leads back, or None if that node was not read.
     """
     node, outside = destination.node or "?", course.source.ip or "?"
-    course.blind = True
+    course.lose_sight()
     there = fabric.place(node)
     back = decide(there, outside) if there is not None else None
     device = back.device if back is not None else None
@@ -145,6 +145,7 @@ def _nic_out(
     if ends is None and leaves is not None:
         ends, reason = Disposition.UNKNOWN, leaves
     _masquerade(course, fabric, out, link)
+    course.rest_on(out)
     course.limit(link.mtu if link else None)
     same_device = connected.device == out.device
     seen = (f"{place.label}: {neighbour.text}",) if neighbour and neighbour.text else ()
@@ -196,7 +197,7 @@ def _masquerade(course: Course, fabric: Fabric, out: Decision, link: Link | None
 def _arrive(course: Course, fabric: Fabric, owner: str, target: str, wrapped: Wrapping | None) -> str | None:
     there = fabric.place(owner)
     if there is None:
-        course.blind = True
+        course.lose_sight()
         course.add(
             Step.NIC_IN,
             owner,
@@ -220,7 +221,7 @@ def _arrive(course: Course, fabric: Fabric, owner: str, target: str, wrapped: Wr
             device, link = None, None
             either = f"it comes in by {' or '.join(sorted(uplinks))}"
     if router:
-        course.blind = True
+        course.lose_sight()
         reason = f"{target} is no node of this cluster: that it hands the packet to {owner} was not read"
         reason = f"{reason}; {either}" if either else reason
     elif either:
@@ -230,7 +231,7 @@ def _arrive(course: Course, fabric: Fabric, owner: str, target: str, wrapped: Wr
     elif link is not None and not link.is_up:
         ends, reason = Disposition.DROPPED, f"{device} is down ({link.state})"
     elif device is None:
-        course.blind = True
+        course.lose_sight()
         reason = f"the addresses of {owner} were not read"
     course.limit(link.mtu if link else None)
     read = Evidence.TABLE if there.read("addresses") else Evidence.NOT_READ
@@ -261,7 +262,7 @@ def _tunnel_in(course: Course, there: Place, kind: Encapsulation) -> str | None:
     elif link is not None and "UP" not in link.flags:
         ends, reason = Disposition.DROPPED, f"{name} is down: nothing takes the outer header off"
     elif link is None:
-        course.blind = True
+        course.lose_sight()
         reason = f"the links of {there.node} were not read"
     course.unwrap()
     course.limit(link.mtu if link else None)

@@ -288,7 +288,7 @@ def _restore_destination(course: Course, place: Place, decision: Decision) -> No
 
 def _blind_node(course: Course, fabric: Fabric, node: str) -> None:
     """The node's decision is not known; show at least what the destination's own node would do."""
-    course.blind = True
+    course.lose_sight()
     course.add(
         Step.ROUTE,
         node,

@@ -185,3 +185,12 @@ def test_behind_a_router_a_blackhole_on_the_destination_is_still_known() -> None
     routed = swap("bgp", A, BGP_FORWARD, "192.168.210.192/26 via 10.173.32.99 dev eth0 proto bird")
     lost = seed.node("bgp", B, without=["192.168.210.194 dev calif6874dae1d2 scope link"])
     assert seed.run("bgp", routed, lost).forward.disposition is Disposition.BLACKHOLE
+
+
+def test_without_the_rules_a_lookup_is_inferred_and_the_path_unknown() -> None:
+    found = seed.run("bgp", seed.node("bgp", A, complete=seed.EVERYTHING - {"rules"}))
+    hop = found.forward.hops[2]
+    assert hop.evidence is Evidence.INFERRED
+    assert "policy rules of k8s-calico2 were not read" in (hop.reason or "")
+    assert found.forward.disposition is Disposition.UNKNOWN
+    assert found.forward.hops[-1].step is Step.CONTAINER_IN
