@@ -126,6 +126,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
 class Direction(msgspec.Struct, frozen=True, kw_only=True):
     """The path one way. `name` is `forward` or `return`. `path_mtu` is the largest inner packet in bytes, None if any
     link on the way is unknown. `underlay` is the prefix both nodes share, or the router between them, for drawing.
+    `blind_at` is the number of the first hop that could not be read whole: from there on nothing is certain.
     """
 
     name: str

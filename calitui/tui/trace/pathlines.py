@@ -10,7 +10,7 @@ import msgspec
 from textual.content import Content
 from textual.style import Style
 
-from calitui.trace.path import Direction, Disposition, Encapsulation, Evidence, Hop
+from calitui.trace.path import Direction, Disposition, Encapsulation, Hop
 from calitui.tui.text import crop, crop_middle, width_of
 from calitui.tui.trace import words
 
@@ -101,8 +101,8 @@ def _hop(direction: Direction, index: int, width: int, selected: bool) -> Conten
 def _end(direction: Direction, width: int) -> Content:
     last = direction.hops[-1]
     if direction.disposition is Disposition.UNKNOWN:
-        unread = any(hop.evidence is Evidence.NOT_READ for hop in direction.hops[:-1])
-        text = "whether a packet gets this far is not known" if unread else "what happens after this is not known"
+        before = direction.blind_at is not None and direction.blind_at < last.number
+        text = "whether a packet gets this far is not known" if before else "what happens after this is not known"
     else:
         what = direction.disposition.value.replace("-", " ")
         text = f"the path ends here: {what}" + (f", {last.reason}" if last.reason else "")

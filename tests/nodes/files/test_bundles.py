@@ -113,7 +113,8 @@ def test_any_file_may_be_missing(name: str, tmp_path: Path) -> None:
     del content[f"nodes/k8s-calico2/{name}"]
     snapshot = read_folder(diags.folder(tmp_path, content))
     found = traced(snapshot, "ipip")
-    assert found.verdict is (Verdict.UNKNOWN if name in ("ip-route.txt", "ip-addr.txt") else Verdict.DELIVERED)
+    decisive = ("ip-route.txt", "ip-addr.txt", "ip-rule.txt")
+    assert found.verdict is (Verdict.UNKNOWN if name in decisive else Verdict.DELIVERED)
     reasons = " ".join(unread(snapshot, "k8s-calico2").values())
     assert (f"nodes/k8s-calico2/{name} is not there" in reasons) is (name != "ip-link.txt")
 
