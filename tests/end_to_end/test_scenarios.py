@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.end_to_end.calitui_in_lab import trace
+from tests.end_to_end.kubelets import kubelets
 from tests.lab.clusters import CLUSTERS
 from tests.lab.lab import Lab
 from tests.lab.plugin import lab_of
@@ -54,10 +56,18 @@ def ways(cluster: ClusterSpec) -> Iterator[Way]:
 WAYS = [way for cluster in CLUSTERS.values() for way in ways(cluster)]
 
 
-def parameter(way: Way) -> object:
+def parameter(way: Way, via: str) -> object:
     marks = [pytest.mark.uml] if CLUSTERS[way.cluster].ipip else []
     ends = "-".join(end.partition("/")[2][:8].rstrip("-") or end for end in (way.source, way.destination))
-    return pytest.param(way.cluster, way, marks=marks, id=f"{way.cluster}-{ends}-{way.family}")
+    return pytest.param(way.cluster, way, via, marks=marks, id=f"{way.cluster}-{ends}-{way.family}-{via}")
+
+
+def parameters() -> Iterator[object]:
+    for way in WAYS:
+        yield parameter(way, "ssh")
+        # The nodes of a cluster with IPIP may be in a guest, where no kubelet can be put from here.
+        if not CLUSTERS[way.cluster].ipip:
+            yield parameter(way, "exec")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +83,15 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def visits(lab: Lab) -> dict[Ping, Visit]:
     return follow(lab, [way.ping for way in WAYS if way.cluster == lab.spec.name])
+
+
+@pytest.fixture(scope="module")
+def executable(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nodes that can be entered through their calico-node pods, where that can be arranged."""
+    with contextlib.ExitStack() as closing:
+        if lab.saved.kernel == "host":
+            closing.enter_context(kubelets(lab, tmp_path_factory.mktemp("kubelets")))
+        yield
 
 
 def named(direction: dict[str, Any]) -> list[Station]:
@@ -115,12 +134,13 @@ def headers(direction: dict[str, Any]) -> list[tuple[tuple[str, str], ...]]:
     return found
 
 
-@pytest.mark.parametrize(("lab", "way"), [parameter(way) for way in WAYS], indirect=["lab"], scope="module")
-def test_a_trace_names_what_the_packet_crosses(lab: Lab, way: Way, visits: dict[Ping, Visit]) -> None:
+@pytest.mark.parametrize(("lab", "way", "via"), parameters(), indirect=["lab"], scope="module")
+@pytest.mark.usefixtures("executable")
+def test_a_trace_names_what_the_packet_crosses(lab: Lab, way: Way, via: str, visits: dict[Ping, Visit]) -> None:
     visit = visits[way.ping]
     nodes = {node.name for node in lab.spec.nodes}
     family = ["--family", str(way.family)] if lab.spec.dual_stack else []
-    code, found = trace(lab, way.source, way.destination, *family)
+    code, found = trace(lab, way.source, way.destination, "--via", via, *family)
     for direction, sightings in zip(found["directions"], (visit.request, visit.reply), strict=True):
         claimed = named(direction)
         assert claimed == as_far_as_told(lab, claimed, seen(lab, sightings))
