@@ -11,7 +11,7 @@ from functools import cached_property
 
 from calitui.facts.cluster import Cluster, IPPool, Node, Pod
 from calitui.facts.missing import Missing
-from calitui.facts.node import Container, Link, LookupAnswer, NetworkNamespace, NodeFacts
+from calitui.facts.node import Container, Link, LookupAnswer, NetworkNamespace, NodeFacts, RenderedPool
 from calitui.trace.fib import Fib
 from calitui.trace.veth import interface_prefixes
 
@@ -136,11 +136,8 @@ class Fabric:
         if self.cluster.pools or self.rendered_by is None:
             return self.cluster.pools
         rendered = self._facts[self.rendered_by].rendered_pools or ()
-        mode = {True: "Always or CrossSubnet", False: "Never"}
-        return tuple(
-            IPPool(f"bird_ipam.cfg of {self.rendered_by}", pool.cidr, ipip_mode=mode[pool.tunnel is not None])
-            for pool in rendered
-        )
+        name = f"bird_ipam.cfg of {self.rendered_by}"
+        return tuple(IPPool(name, pool.cidr, ipip_mode=_rendered_mode(pool)) for pool in rendered)
 
     @cached_property
     def rendered_by(self) -> str | None:
@@ -183,6 +180,14 @@ class Fabric:
                 for ip in pod.ips:
                     found.setdefault(ip, pod)
         return found
+
+
+def _rendered_mode(pool: RenderedPool) -> str:
+    if pool.by_felix:
+        return "as Felix decides"
+    if pool.tunnel is None:
+        return "Never"
+    return "CrossSubnet" if pool.cross_subnet else "Always"
 
 
 def _covers(cidr: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
