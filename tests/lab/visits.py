@@ -54,17 +54,17 @@ class Ping(msgspec.Struct, frozen=True):
     destination: str
 
 
-def follow(lab: Lab, pings: Sequence[Ping]) -> dict[Ping, Visit]:
+def follow(lab: Lab, pings: Sequence[Ping], *, warm: bool = True) -> dict[Ping, Visit]:
     """Send each ping once, with a capture everywhere, and tell where its packets went.
 
-    Neighbours are made known by pings before the capture.
+    With `warm`, neighbours are made known by pings before the capture.
 
     Raises:
         LabUnavailableError: there is no tcpdump.
         LabError: a ping was not answered, or a capture failed.
     """
     program("tcpdump")
-    for ping in pings:
+    for ping in pings if warm else ():
         send(lab, ping)
     with contextlib.ExitStack() as stack:
         captures = [_Capture(machine, stack) for machine in lab.machines]
