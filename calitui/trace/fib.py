@@ -58,7 +58,11 @@ class Match(msgspec.Struct, frozen=True):
         """The next hops one of which the kernel takes: those of the route and its alternatives that are not dead."""
         if self.route is None or self.route.kind in REFUSING:
             return ()
-        return tuple(hop for route in (self.route, *self.alternatives) for hop in hops(route, self.device))
+        found = list(hops(self.route, self.device))
+        for route in self.alternatives:
+            # Of another default route fib_select_default takes the first next hop, whatever its state.
+            found += route.next_hops[:1] if route.next_hops and ":" not in route.prefix else hops(route, self.device)
+        return tuple(found)
 
 
 class _Selector:

@@ -142,24 +142,34 @@ def _choose4(candidates: Sequence[Route], length: int, flow: Flow) -> Found | No
         if route.tos not in (0, flow.tos):
             continue
         if route.kind in REFUSING or _leads(route, device):
-            equal = _other_defaults(route, candidates[position + 1 :], flow) if length == 0 else ()
+            equal = _other_defaults(route, candidates[position:], flow) if length == 0 else ()
             return Found(route, length, equal)
     return None
 
 
-def _other_defaults(route: Route, rest: Sequence[Route], flow: Flow) -> tuple[Route, ...]:
-    """`fib_select_default`: this machine's own packets may take any default route of the best metric that answers."""
-    if flow.input_device or flow.output_device or route.kind != "unicast" or not route.gateway:
+def _other_defaults(first: Route, rest: Sequence[Route], flow: Flow) -> tuple[Route, ...]:
+    """`fib_select_default`: this machine's own packets may take another default route whose gateway answers.
+
+    Those of the same metric are asked; for a type of service those without one too, by the best metric among them.
+    """
+    if flow.input_device or flow.output_device or first.kind != "unicast" or not first.gateway:
         return ()
-    rank = _rank(route)
-    return tuple(
-        other
-        for other in rest
-        if _rank(other) == rank
-        and other.kind == "unicast"
-        and (other.gateway or other.next_hops)
-        and _leads(other, None)
-    )
+    others: list[Route] = []
+    tos, metric = 0, first.metric
+    for route in rest:
+        if route.tos not in (0, flow.tos) or route.table != first.table:
+            continue
+        if route.metric > metric and route.tos == tos:
+            if tos:
+                continue
+            break
+        if not _leads(route, None):
+            continue
+        tos, metric = route.tos, route.metric
+        gateway = route.next_hops[0].gateway if route.next_hops else route.gateway
+        if route is not first and route.kind == "unicast" and route.scope == first.scope and gateway:
+            others.append(route)
+    return tuple(others)
 
 
 def _choose6(candidates: Sequence[Route], length: int, flow: Flow) -> Found | None:

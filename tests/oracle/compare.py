@@ -206,7 +206,9 @@ def _another_route(question: Question, answer: LookupAnswer, match: Match, shape
     found = parse_routes(answer.text, 6 if ":" in answer.destination else 4)
     assert len(found.items) == 1, answer
     theirs = _comparable(found.items[0], question, shape)
-    ours = [_comparable(route, question, shape) for route in (match.route, *match.alternatives)]
+    # Of another default route a kernel prints the type of service of the one it found first.
+    others = (msgspec.structs.replace(route, tos=match.route.tos) for route in match.alternatives)
+    ours = [_comparable(route, question, shape) for route in (match.route, *others)]
     return None if theirs in ours else "another route"
 
 

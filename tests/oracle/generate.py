@@ -52,6 +52,7 @@ class Draw:
         self.family = family
         self.width = 32 if family == 4 else 128
         self.objects: list[int] = []
+        self.used: list[str] = []
         self.same: dict[str, tuple[bool, list[str]]] = {}
         self.stems = [self._anywhere() for _ in range(random.randint(2, 8))]
 
@@ -126,6 +127,7 @@ def plan(seed: int, family: int, shape: Shape) -> Plan:
     bound = random.random() < 0.5
     draw.objects = [] if bound else [4, 3, 5] if family == 4 else [4, 3]
     routes = [] if bound else _next_hop_objects(draw)
+    routes += _neighbours(draw)
     # Without rules of the user's an older IPv4 kernel asks the default table even after a refusal, a newer does not.
     tables = [name for name in _TABLES if shape.rules is not None or name != "default"]
     routes += [_route(draw, tables) for _ in range(shape.routes)]
@@ -148,6 +150,15 @@ def _devices() -> list[str]:
     return made
 
 
+def _neighbours(draw: Draw) -> list[str]:
+    """Some gateways that answer: an IPv4 kernel prefers those among its default routes."""
+    known = [(device, number) for device in DEVICES for number in draw.random.sample(range(2, 250), 40)]
+    return [
+        f"neigh add {subnet(device, draw.family)}{number} lladdr 02:00:00:00:00:01 dev {device} nud permanent"
+        for device, number in known
+    ]
+
+
 def _next_hop_objects(draw: Draw) -> list[str]:
     """Next hops that are objects of their own: two with a gateway, one without, both of the first two, a blackhole."""
     made = [f"nexthop add id {number} {_neighbour(draw, device)}" for number, device in ((1, "v0"), (2, "v1"))]
@@ -167,7 +178,8 @@ def _route(draw: Draw, tables: Sequence[str]) -> str:
     kind = random.choices(("unicast", "blackhole", "unreachable", "prohibit", "throw", "local"), (16, 1, 1, 1, 1.5, 1))[
         0
     ]
-    prefix = draw.prefix()
+    prefix = random.choice(draw.used) if draw.used and random.random() < 0.15 else draw.prefix()
+    draw.used.append(prefix)
     place = f"table {'local' if kind == 'local' and random.random() < 0.5 else random.choice(tables)}"
     if random.random() < 0.4:
         place += f" metric {random.choice((1, 5, 5, 256, 1024, 4294967295, random.getrandbits(32)))}"
@@ -258,7 +270,9 @@ def _rule(draw: Draw, priority: int, priorities: list[int]) -> str:
     random = draw.random
     selectors: list[str] = []
     if random.random() < 0.35:
-        selectors.append(f"from {random.choice((draw.prefix(), random.choice(own_addresses(draw.family))))}")
+        unset = ("0.0.0.0/1", "0.0.0.0/8") if draw.family == 4 else ("::/1", "::/3")
+        sources = (draw.prefix(), random.choice(own_addresses(draw.family)), random.choice(unset))
+        selectors.append(f"from {random.choices(sources, (3, 2, 1))[0]}")
     if random.random() < 0.35:
         selectors.append(f"to {draw.prefix()}")
     if random.random() < 0.2:

@@ -23,7 +23,7 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 BATCHES = {
-    "few": Batch(Shape(routes=8, rules=4), 20, 1000),
+    "few": Batch(Shape(routes=10, rules=4), 25, 1000),
     "usual": Batch(Shape(routes=60, rules=None), 15, 1500),
     "rules": Batch(Shape(routes=60, rules=25), 20, 1500),
     "nested": Batch(Shape(routes=150, rules=3), 10, 1500),

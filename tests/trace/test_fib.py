@@ -270,6 +270,10 @@ def test_several_default_routes_of_one_metric() -> None:
     assert forwarded is not None
     assert [hop.gateway for hop in mine.next_hops] == ["10.0.0.1", "10.0.0.2"]
     assert [hop.gateway for hop in forwarded.next_hops] == ["10.0.0.1"]
+    held += "default tos 0x10 via 10.0.0.4 dev a metric 9\ndefault tos 0x10 via 10.0.0.5 dev a metric 10\n"
+    marked = fib(held).lookup("8.8.8.8", tos=0x10)
+    assert marked is not None
+    assert [hop.gateway for hop in marked.next_hops] == ["10.0.0.4", "10.0.0.1", "10.0.0.2"]
 
 
 def test_next_hops_that_are_printed_as_routes() -> None:
