@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from calitui.facts.cluster import Cluster, Node
+from calitui.facts.cluster import Cluster, Node, Pod
 from calitui.facts.node import Question
 from calitui.nodes.reading import ReadRequest
 from calitui.nodes.script import LARGEST_QUESTIONS
@@ -33,10 +33,15 @@ def _questions(cluster: Cluster, node: Node) -> tuple[Question, ...]:
 
 
 def _containers(cluster: Cluster, node: Node) -> tuple[str, ...]:
-    return tuple(ip for ip, where in _addresses(cluster).items() if where == node.name)[:LARGEST_QUESTIONS]
+    return tuple(pod.ips[0] for pod in _pods(cluster) if pod.node == node.name)[:LARGEST_QUESTIONS]
 
 
 def _addresses(cluster: Cluster) -> dict[str, str]:
-    """Each running pod's address and its node."""
-    own = (pod for pod in cluster.pods if pod.node and not pod.host_network and not pod.is_finished)
-    return {ip: pod.node for pod in own for ip in pod.ips}
+    """Each running pod's addresses and its node."""
+    return {ip: pod.node for pod in _pods(cluster) for ip in pod.ips}
+
+
+def _pods(cluster: Cluster) -> list[Pod]:
+    """The running pods that have a network namespace of their own."""
+    own = [pod for pod in cluster.pods if pod.node and pod.ips and not pod.host_network]
+    return [pod for pod in own if not pod.is_finished]

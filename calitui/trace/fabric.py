@@ -85,9 +85,10 @@ class Fabric:
                 self._places[facts.name] = Place(facts.name, facts.name, facts.host, facts.answers)
             for container in facts.containers:
                 place = Place(facts.name, f"container {container.ip}", container.namespace)
+                self._containers[facts.name, container.ip] = (place, container)
                 held = {address.ip for link in container.namespace.links for address in link.addresses}
-                for ip in (container.ip, *(held - {"127.0.0.1", "::1"})):
-                    self._containers[facts.name, ip] = (place, container)
+                for ip in held - {"127.0.0.1", "::1"}:
+                    self._containers.setdefault((facts.name, ip), (place, container))
 
     def node(self, name: str) -> Node | None:
         """What the API says of a node."""
