@@ -320,15 +320,15 @@ class HomeScreen(Screen[None]):
 
     def action_namespace(self) -> None:
         """Only the namespace under the cursor."""
-        pod = self.pods.current
-        if pod is not None:
-            self.namespace = pod.namespace
-            self._describe()
-            self._evaluate()
+        if self.pods.current is not None:
+            self._keep_to(self.pods.current.namespace)
 
     def action_all_namespaces(self) -> None:
         """All namespaces."""
-        self.namespace = None
+        self._keep_to(None)
+
+    def _keep_to(self, namespace: str | None) -> None:
+        self.namespace = namespace
         self._describe()
         self._evaluate()
 
