@@ -129,9 +129,8 @@ class HomeScreen(Screen[None]):
             return
         self.error = message.error
         if self.inventory is not None:
-            self.inventory = Inventory(
-                self.inventory.cluster, Freshness.STALE, self.inventory.since or self.now(), str(message.error)
-            )
+            since = self.inventory.since or self.now()
+            self.inventory = Inventory(self.inventory.cluster, Freshness.STALE, since, str(message.error))
         self._describe()
         self._list()
 
@@ -149,7 +148,6 @@ class HomeScreen(Screen[None]):
         if scan.step(FRAME):
             self._list()
             return
-
         self._describe_filter()
 
         def finish() -> None:
