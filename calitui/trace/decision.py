@@ -17,17 +17,21 @@ from calitui.trace.path import Disposition, Evidence, NextHopChoice
 # What iproute2 prints for the errno of a refused lookup (net/ipv4/fib_semantics.c fib_props, route.c), and which
 # outcome of our own lookup says the same.
 _REFUSALS: tuple[tuple[str, str, frozenset[str]], ...] = (
-    ("Network is unreachable", "no-route", frozenset({"no-route"})),
+    # A rule's `unreachable` is ENETUNREACH too (fib4_rule_action), unlike a route's.
+    ("Network is unreachable", "no-route", frozenset({"no-route", "rule-unreachable"})),
     ("No route to host", "unreachable", frozenset({"unreachable", "not-forwarded"})),
     ("Permission denied", "prohibit", frozenset({"prohibit"})),
     ("Invalid cross-device link", "spoofed", frozenset({"spoofed"})),
     ("Invalid argument", "blackhole", frozenset({"blackhole"})),
 )
 
+_SPOOFED = "the kernel refuses the source address on this device: the reverse path filter, or an address that can't be"
+
 _DISPOSITIONS = {
     "no-route": Disposition.NO_ROUTE,
     "blackhole": Disposition.BLACKHOLE,
     "unreachable": Disposition.UNREACHABLE,
+    "rule-unreachable": Disposition.UNREACHABLE,
     "prohibit": Disposition.PROHIBITED,
     "not-read": Disposition.UNKNOWN,
 }
@@ -82,13 +86,22 @@ def decide(
     if place.read("routes6" if family else "routes"):
         from_tables = _from_tables(place, destination, source, input_device, mark)
         if not place.read("rules6" if family else "rules"):
-            from_tables = _assuming_rules(place, from_tables)
+            from_tables = _doubted(
+                from_tables,
+                f"the policy rules of {place.label} were not read: the kernel's own three are taken for all there are",
+            )
+        elif passed_by := place.fib.unjudged(destination, source, input_device, mark=mark):
+            rules = ", ".join(f"“{rule.text}”" for rule in passed_by)
+            from_tables = _doubted(from_tables, f"whether {rules} matches depends on more than the addresses")
     if answer is None:
         if from_tables is None:
             reason = f"the routes of {place.label} were not read"
             return Decision(kind="not-read", evidence=Evidence.NOT_READ, reason=reason, check=check)
         return msgspec.structs.replace(from_tables, check=check)
     from_kernel = _from_kernel(place, answer)
+    if from_kernel.kind == "blackhole" and input_device and (from_tables is None or from_tables.kind != "blackhole"):
+        # EINVAL is the answer to a blackhole and, with an input device, to a martian or spoofed source as well.
+        from_kernel = msgspec.structs.replace(from_kernel, kind="spoofed", reason=_SPOOFED)
     lines = (*from_kernel.lines, *(from_tables.lines if from_tables else ()))
     if from_tables is None:
         return msgspec.structs.replace(from_kernel, check=check)
@@ -115,10 +128,9 @@ def decide(
     return msgspec.structs.replace(from_kernel, disagreement=disagreement, lines=lines, check=check)
 
 
-def _assuming_rules(place: Place, decision: Decision) -> Decision:
-    """The same decision as it is without the rules: right only if the node has none but the kernel's own three."""
-    assumed = f"the policy rules of {place.label} were not read: the kernel's own three are taken for all there are"
-    reason = f"{decision.reason}; {assumed}" if decision.reason else assumed
+def _doubted(decision: Decision, doubt: str) -> Decision:
+    """The same decision with a doubt that the tables can't settle."""
+    reason = f"{decision.reason}; {doubt}" if decision.reason else doubt
     return msgspec.structs.replace(decision, evidence=Evidence.INFERRED, reason=reason)
 
 
@@ -146,9 +158,9 @@ def _from_tables(place: Place, destination: str, source: str | None, input_devic
     route = match.route
     if route is None:
         line = f"{place.label}: {match.rule.text}"
-        return Decision(kind=match.kind, evidence=Evidence.TABLE, reason="a rule refuses the packet", lines=(line,))
-    usable = [hop for hop in route.next_hops if "dead" not in hop.flags]
-    choices = tuple(NextHopChoice(gateway=hop.gateway, device=hop.device, weight=hop.weight) for hop in usable)
+        kind = "rule-unreachable" if match.kind == "unreachable" else match.kind
+        return Decision(kind=kind, evidence=Evidence.TABLE, reason="a rule refuses the packet", lines=(line,))
+    choices = tuple(NextHopChoice(gateway=hop.gateway, device=hop.device, weight=hop.weight) for hop in match.next_hops)
     choices = choices or (NextHopChoice(gateway=route.gateway, device=route.device),)
     gateway, device = choices[0].gateway, choices[0].device
     kind, reason = route.kind, None
@@ -158,6 +170,7 @@ def _from_tables(place: Place, destination: str, source: str | None, input_devic
         kind, reason = "not-forwarded", f"forwarding is off on {input_device}: {place.node} does not route for others"
         lines.append(f"{place.label}: /proc/sys/net/{forwarding} = 0")
     elif len(choices) > 1:
+        lines += [f"{place.label}: {other.text}" for other in match.alternatives]
         reason = f"one of {len(choices)} equal next hops: the kernel picks by the flow"
     return Decision(
         kind=kind,
@@ -201,7 +214,7 @@ def _from_kernel(place: Place, answer: LookupAnswer) -> Decision:
         )
     for words, kind, _ in _REFUSALS:
         if words in answer.error:
-            reason = "the reverse path filter refuses the source address here" if kind == "spoofed" else None
+            reason = _SPOOFED if kind == "spoofed" else None
             return Decision(kind=kind, evidence=Evidence.KERNEL, reason=reason, lines=lines)
     return Decision(kind="refused", evidence=Evidence.KERNEL, reason=f"the kernel says: {answer.error}", lines=lines)
 

@@ -89,6 +89,7 @@ def route_refused(destination: str, prefix: str | None, kind: str) -> str:
         "blackhole on each block a node owns, for addresses no pod has; a pod's /32 should be longer and win.",
         "unreachable": f"{at}: packets are refused with an ICMP error. BIRD writes this when it can't resolve the "
         "next hop of a block.",
+        "rule-unreachable": "A policy rule refuses the packet with an ICMP error.",
         "prohibit": f"{at}: packets are refused with an ICMP error.",
         "no-route": f"No route matches {destination}, not even a default: the packet is refused.",
         "not-forwarded": "This machine does not forward packets that came in on this device.",

@@ -187,6 +187,7 @@ def node(
     complete: Iterable[str] = EVERYTHING,
     neighbours: str = "",
     sysctls: str = "",
+    rules: str = RULES,
 ) -> NodeFacts:
     """One node of cluster `which`, with route lines taken out or put in, and words of its link lines replaced."""
     tunnel = TUNNELS[name] if which == "ipip" else None
@@ -203,7 +204,7 @@ def node(
         name=name,
         via="ssh",
         read_at=1_000_000.0,
-        host=namespace(text, routes, neighbours=neighbours, sysctls=sysctls, complete=complete),
+        host=namespace(text, routes, rules=rules, neighbours=neighbours, sysctls=sysctls, complete=complete),
         containers=(container(IPS[which][name], veth[0]),) if containers else (),
         answers=tuple(answers),
     )

@@ -96,6 +96,17 @@ FAULTS = [
     Fault("reverse path filter", "bgp",
           seed.node("bgp", B, answers=[seed.answer("192.168.210.194", "192.168.97.2", "eth0", "", "RTNETLINK answers: Invalid cross-device link")]),
           Step.ROUTE, B, Disposition.DROPPED, "reverse path"),
+    Fault("reverse path filter, as newer kernels say it", "bgp",
+          seed.node("bgp", B, answers=[seed.answer("192.168.210.194", "192.168.97.2", "eth0", "", "RTNETLINK answers: Invalid argument")]),
+          Step.ROUTE, B, Disposition.DROPPED, "reverse path"),
+    Fault("a rule that refuses", "bgp",
+          seed.node("bgp", A, rules=seed.RULES + "50:\tfrom 192.168.97.0/26 unreachable\n",
+                    answers=[seed.answer("192.168.210.194", "192.168.97.2", "calic285cddbb40", "", "RTNETLINK answers: Network is unreachable")]),
+          Step.ROUTE, A, Disposition.UNREACHABLE, "rule refuses"),
+    Fault("a rule that looks at ports", "bgp",
+          seed.node("bgp", A, rules=seed.RULES + "50:\tfrom all ipproto tcp dport 80 lookup 77\n",
+                    more=["default via 10.173.32.25 dev eth0 table 77"]),
+          Step.CONTAINER_IN, B, Disposition.UNKNOWN, "delivered"),
 ]  # fmt: skip
 
 
@@ -105,7 +116,7 @@ def test_the_direction_ends_where_the_fault_is(fault: Fault) -> None:
     last = found.forward.hops[-1]
     assert (last.step, last.node) == (fault.step, fault.node)
     assert found.forward.disposition is fault.ends
-    assert fault.words in f"{last.explanation} {last.reason}"
+    assert fault.words in f"{last.explanation} {last.reason} {last.ends}"
     assert found.verdict is (Verdict.UNKNOWN if fault.ends is Disposition.UNKNOWN else Verdict.BROKEN)
 
 
@@ -194,3 +205,17 @@ def test_without_the_rules_a_lookup_is_inferred_and_the_path_unknown() -> None:
     assert "policy rules of k8s-calico2 were not read" in (hop.reason or "")
     assert found.forward.disposition is Disposition.UNKNOWN
     assert found.forward.hops[-1].step is Step.CONTAINER_IN
+
+
+def test_a_blackhole_that_kernel_and_tables_agree_on_is_no_disagreement() -> None:
+    said = seed.answer("192.168.210.129", "192.168.97.1", "cali3683f65394b", "", "RTNETLINK answers: Invalid argument")
+    lost = seed.node("ipip", A, without=[FORWARD], more=["blackhole 192.168.210.128/26 proto bird"], answers=[said])
+    hop = seed.run("ipip", lost).forward.hops[-1]
+    assert (hop.ends, hop.evidence, hop.disagreement) == (Disposition.BLACKHOLE, Evidence.KERNEL, None)
+
+
+def test_a_rule_that_can_not_be_judged_leaves_the_direction_unknown() -> None:
+    fault = next(fault for fault in FAULTS if fault.name == "a rule that looks at ports")
+    hop = seed.run("bgp", fault.facts).forward.hops[2]
+    assert hop.evidence is Evidence.INFERRED
+    assert "dport 80" in (hop.reason or "")
