@@ -49,13 +49,14 @@ def leave_cluster(course: Course, fabric: Fabric, place: Place, decision: Decisi
 def come_in(course: Course, fabric: Fabric, destination: Endpoint) -> str | None:
     """Add the first hop that can be known of a packet from outside: into the destination's node.
 
-    Returns the device, by the way that leads back, or None if that node was not read.
+    Returns the device, by the way that leads back, or None if there are several or that node was not read.
     """
     node, outside = destination.node or "?", course.source.ip or "?"
     course.lose_sight()
     there = fabric.place(node)
     back = decide(there, outside) if there is not None else None
-    device = back.device if back is not None else None
+    single = back is not None and len({choice.device for choice in back.choices}) <= 1
+    device = back.device if back is not None and single else None
     link = there.link(device) if there is not None else None
     course.add(
         Step.NIC_IN,

@@ -278,3 +278,29 @@ def test_without_pools_in_the_api_those_that_confd_rendered_are_used_and_said() 
     found = run(NEVER, rendered, two, given=known)
     assert found.verdict is Verdict.DELIVERED
     assert any("bird_ipam.cfg of one" in note for note in found.notes)
+
+
+def test_with_several_uplinks_the_one_a_packet_arrives_by_is_not_guessed() -> None:
+    both = "{} proto bird\n\tnexthop via 10.0.0.1 dev eth0 weight 1 \n\tnexthop via 10.0.1.1 dev eth1 weight 1 "
+    second = (
+        "3: eth1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq state UP \\    link/ether 02:00:00:00:00:09\n"
+        "3: eth1    inet 10.0.1.9/24 scope global eth1\n"
+    )
+    one = facts(ONE, both.format("10.65.2.0/26"), device=second)
+    two = facts(TWO, both.format("10.65.1.0/26"), device=second)
+    found = run(NEVER, one, two)
+    arrival = next(hop for hop in found.forward.hops if hop.step is Step.NIC_IN)
+    assert (arrival.device, arrival.evidence) == (None, Evidence.INFERRED)
+    assert "eth0 or eth1" in (arrival.reason or "")
+    assert found.verdict is Verdict.UNKNOWN
+
+
+def test_a_packet_to_another_subnets_node_leaves_by_the_default_route() -> None:
+    addresses = {ONE: "10.0.0.11", TWO: "10.0.9.12"}
+    known = cluster(NEVER, addresses)
+    one = facts(ONE, addresses=addresses)
+    two = facts(TWO, addresses=addresses, gateway="10.0.9.1")
+    found = trace(known, [one, two], resolve(known, "shop/cart"), resolve(known, "10.0.9.12"))
+    out = next(hop for hop in found.forward.hops if hop.step is Step.NIC_OUT)
+    assert (out.node, out.device) == (ONE, "eth0")
+    assert found.forward.hops[-1].node == TWO
