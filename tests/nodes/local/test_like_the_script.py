@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -39,6 +40,8 @@ QUESTIONS = (
     Question("fd66::1", "fd71::1"),
     Question("fd66::1", "2001:db8::1"),
 )
+SETTLING = 40
+"""Readings after which a namespace that still changes is given up."""
 CONTAINERS = (POD, NAMELESS_POD, NODE_IP, REMOTE_POD, "10.72.0.1")
 
 
@@ -51,8 +54,26 @@ def dressed() -> Iterator[Node]:
 
 @pytest.fixture(scope="module")
 def both(dressed: Node) -> tuple[NodeFacts, NodeFacts]:
-    """The script's facts and ours, read one after the other."""
-    return dressed.facts(QUESTIONS, CONTAINERS), read_locally(dressed.name, QUESTIONS, CONTAINERS)
+    """The script's facts and ours, read while nothing changed: IPv6 settles for seconds after a device comes up."""
+    before = dressed.facts(QUESTIONS, CONTAINERS)
+    for _ in range(SETTLING):
+        ours = read_locally(dressed.name, QUESTIONS, CONTAINERS)
+        after = dressed.facts(QUESTIONS, CONTAINERS)
+        if _state(before) == _state(after):
+            return after, ours
+        before = after
+        time.sleep(0.5)
+    raise AssertionError("the namespaces never settled")
+
+
+def _state(facts: NodeFacts) -> list[object]:
+    """What changes by itself in a namespace: neighbours, and the routes of addresses under duplicate detection."""
+    spaces = [facts.host, *(container.namespace for container in facts.containers)]
+    found: list[object] = []
+    for space in spaces:
+        assert space is not None
+        found += [[(one.ip, one.device, one.state) for one in space.neighbours], [_route(one) for one in space.routes]]
+    return found
 
 
 def _hosts(both: tuple[NodeFacts, NodeFacts]) -> tuple[NetworkNamespace, NetworkNamespace]:
