@@ -20,25 +20,31 @@ _MERGE = {"Content-Type": "application/merge-patch+json"}
 
 @contextlib.contextmanager
 def kubelets(lab: Lab, directory: Path) -> Iterator[None]:
-    """Have a kubelet at each node's address until the block ends; `directory` is for their key.
+    """Have a kubelet for each node until the block ends; `directory` is for their key.
 
-    Only for labs on this machine's kernel: a guest's network namespaces can't be entered from here.
+    On this machine's kernel each listens at its node's own address. A guest's network namespaces can't be entered from
+    here, so there they all listen at the client's, which the API server is told as the nodes' Hostname: it dials that
+    first. What they run is run on the node either way.
     """
     keys = certificate(directory)
     http = lab.http()
     with contextlib.ExitStack() as closing:
         closing.callback(http.close)
-        for node in lab.nodes:
+        for number, node in enumerate(lab.nodes):
             path = f"/api/v1/nodes/{node.name}/status"
             before = http.json("GET", path)["status"]["addresses"]
             closing.callback(http.json, "PATCH", path, {"status": {"addresses": before}}, _MERGE)
+            here = lab.saved.kernel == "host"
+            address, port = (node.spec.address, _PORT) if here else (lab.spec.client, _PORT + number)
+            status = reachable(address, port)
             # An API server would ask a resolver for the node's name if it were given one.
-            status = reachable(node.spec.address, _PORT)
             status["addresses"] = [each for each in before if each["type"] == "InternalIP"]
+            if not here:
+                status["addresses"].append({"type": "Hostname", "address": address})
             http.json("PATCH", path, {"status": status}, _MERGE)
             runtime = commands(prefix=node.command("")[:-1])
-            with _inside(build.netns(lab.name, node.name)):
-                closing.enter_context(kubelet(runtime, node.spec.address, keys, _PORT))
+            with _inside(build.netns(lab.name, node.name) if here else lab.client):
+                closing.enter_context(kubelet(runtime, address, keys, port))
         yield
 
 

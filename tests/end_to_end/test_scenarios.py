@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -65,9 +64,7 @@ def parameter(way: Way, via: str) -> object:
 def parameters() -> Iterator[object]:
     for way in WAYS:
         yield parameter(way, "ssh")
-        # The nodes of a cluster with IPIP may be in a guest, where no kubelet can be put from here.
-        if not CLUSTERS[way.cluster].ipip:
-            yield parameter(way, "exec")
+        yield parameter(way, "exec")
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +84,8 @@ def visits(lab: Lab) -> dict[Ping, Visit]:
 
 @pytest.fixture(scope="module")
 def executable(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nodes that can be entered through their calico-node pods, where that can be arranged."""
-    with contextlib.ExitStack() as closing:
-        if lab.saved.kernel == "host":
-            closing.enter_context(kubelets(lab, tmp_path_factory.mktemp("kubelets")))
+    """Nodes that can be entered through their calico-node pods."""
+    with kubelets(lab, tmp_path_factory.mktemp("kubelets")):
         yield
 
 
