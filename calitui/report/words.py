@@ -19,6 +19,7 @@ from calitui.trace.path import (
     Hop,
     Policies,
     Reading,
+    Step,
     Trace,
     Verdict,
 )
@@ -161,12 +162,23 @@ def _why_unknown(trace: Trace, undecided: list[Direction]) -> str:
     if closed:
         return f"{_place(closed[0])} not read"
     if all(way.hops for way in undecided) and undecided:
-        return " and ".join(f"{clean(way.name)} not decided at {_place(_undecided(way))}" for way in undecided)
+        return " and ".join(_indecision(trace, way) for way in undecided)
     if nodes := list(dict.fromkeys(missing.node for missing in trace.unread if missing.node)):
         return f"{listed(nodes)} not read"
     if trace.unread:
         return f"{listed([missing.what for missing in trace.unread])} not read"
     return " and ".join(clean(way.name) for way in undecided or trace.directions) + " not decided"
+
+
+def _indecision(trace: Trace, direction: Direction) -> str:
+    name = clean(direction.name)
+    start, end = (trace.source, trace.destination) if direction is trace.forward else (trace.destination, trace.source)
+    last = direction.hops[-1]
+    if end.kind == "external" and last.step is Step.NIC_OUT:
+        return f"{name} leaves the cluster at {_place(last)}"
+    if start.kind == "external" and direction.blind_at == 1:
+        return f"{name} comes from outside of the cluster"
+    return f"{name} not decided at {_place(_undecided(direction))}"
 
 
 def _undecided(direction: Direction) -> Hop:

@@ -15,8 +15,12 @@ from calitui.facts.missing import Missing
 from calitui.report import as_json, as_markdown, as_text, json_schema
 from calitui.report.contract import TraceReport
 from calitui.report.markdown import fenced, prose, span
+from calitui.report.words import verdict_line
+from calitui.trace.ends import resolve
 from calitui.trace.path import Disposition, Endpoint, Finding, Header, NextHopChoice, Trace
+from calitui.trace.tracing import trace
 from tests.report.paths import BROKEN, DELIVERED, FORWARD, OUT, ROUTE, UNKNOWN, with_directions
+from tests.trace import seed
 
 GOLDEN = Path(__file__).parent / "golden"
 FINDING = Finding(
@@ -233,3 +237,14 @@ def test_spans_and_fences_outgrow_their_backticks() -> None:
     assert span("`a") == "`` `a ``"
     assert span("a|b", cell=True) == r"`a\|b`"
     assert fenced(["````"]).splitlines() == ["`````text", "````", "`````"]
+
+
+def test_a_path_out_of_the_cluster_says_so() -> None:
+    cluster = seed.cluster("Always")
+    source, outside = resolve(cluster, seed.IPIP_SOURCE), resolve(cluster, "203.0.113.9")
+    out = trace(cluster, seed.pair("ipip"), source, outside)
+    assert verdict_line(out).startswith(
+        "unknown: forward leaves the cluster at hop 4 on k8s-calico2 and return comes from outside of the cluster"
+    )
+    into = trace(cluster, seed.pair("ipip"), outside, source)
+    assert "forward comes from outside of the cluster and return leaves the cluster" in verdict_line(into)
