@@ -11,11 +11,11 @@ import sys
 import click
 
 from calitui.facts.text import clean
-from calitui.nodes.ssh.prompts import HostKeyQuestion, SecretQuestion
+from calitui.session import HostKeyQuestion, SecretQuestion
 
 
 class Terminal:
-    """Implements `calitui.nodes.ssh.prompts.Prompts` for commands."""
+    """Implements `calitui.session.Prompts` for commands."""
 
     def __init__(self, *, accept_new_host_keys: bool) -> None:
         """`accept_new_host_keys` accepts the first key ever seen of a host."""

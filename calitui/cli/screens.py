@@ -9,8 +9,7 @@ import click
 from calitui import tui
 from calitui.cli.flags import Flags
 from calitui.errors import UsageError
-from calitui.nodes.ssh.prompts import HostKeyQuestion
-from calitui.session import Session, open_demo, open_session
+from calitui.session import HostKeyQuestion, Session, open_demo, open_session
 from calitui.tui.prompts import TuiPrompts
 
 

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from calitui.facts.cluster import Cluster, Inventory
 from calitui.facts.snapshot import Snapshot
+from calitui.nodes.ssh.prompts import HostKeyQuestion, Prompts, SecretField, SecretQuestion
 from calitui.session.options import Options
 from calitui.session.progress import Progress, ProgressSink
 from calitui.session.recorded import demos, open_demo, open_recorded
 from calitui.trace.path import Trace
 
-if TYPE_CHECKING:
-    from calitui.nodes.ssh.prompts import Prompts
-
 __all__ = [
+    "HostKeyQuestion",
     "Options",
     "Progress",
     "ProgressSink",
+    "Prompts",
+    "SecretField",
+    "SecretQuestion",
     "Session",
     "demos",
     "node_script",

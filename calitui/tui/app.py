@@ -15,8 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from calitui.errors import Exit, UsageError
-from calitui.nodes.ssh.prompts import HostKeyQuestion
-from calitui.session import Session
+from calitui.session import HostKeyQuestion, Session
 from calitui.tui.actions import EVERYWHERE, HOME, LIST, TRACE, Action, bindings
 from calitui.tui.dialogs import HostKeyScreen, SecretScreen
 from calitui.tui.help import EVIDENCE, HelpScreen

@@ -16,7 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from calitui.facts.text import clean
-from calitui.nodes.ssh.prompts import HostKeyQuestion, SecretQuestion
+from calitui.session import HostKeyQuestion, SecretQuestion
 
 _CSS = """
     NAME { align: center middle; background: $background 60%; }

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from textual.app import App
 from textual.message import Message
 
-from calitui.nodes.ssh.prompts import HostKeyQuestion, SecretQuestion
+from calitui.session import HostKeyQuestion, SecretQuestion
 from calitui.tui.background import post
 
 Answer = bool | tuple[str, ...] | None

@@ -224,3 +224,10 @@ def test_libraries_and_warnings_talk_to_the_log(ipip: str, home: Path) -> None:
     log = (home / "state" / "calitui" / "log").read_text()
     assert "ERROR paramiko" in log
     assert "UserWarning" in log
+
+
+def test_the_module_runs_like_the_command(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "calitui", "--version"], capture_output=True, text=True, check=True, timeout=60, cwd=home
+    )
+    assert done.stdout.startswith("calitui ")
