@@ -6,7 +6,7 @@ import msgspec
 
 from calitui.facts.cluster import Cluster, FelixConfiguration, IPPool, Node, Pod
 from calitui.facts.node import ForwardingEntry, LookupAnswer, NodeFacts, RenderedPool
-from calitui.nodes.parse import parse_answer
+from calitui.nodes.parse import parse_answer, parse_routes
 from calitui.trace.ends import resolve
 from calitui.trace.path import Disposition, Encapsulation, Evidence, Header, Step, Trace, Verdict
 from calitui.trace.tracing import trace
@@ -304,3 +304,39 @@ def test_a_packet_to_another_subnets_node_leaves_by_the_default_route() -> None:
     out = next(hop for hop in found.forward.hops if hop.step is Step.NIC_OUT)
     assert (out.node, out.device) == (ONE, "eth0")
     assert found.forward.hops[-1].node == TWO
+
+
+def test_the_shapes_of_old_and_new_calico_lead_to_the_same_place() -> None:
+    """A /32 per pod (legacy), a block by BIRD with a metric (v3.32), by Felix with an mtu (v3.31)."""
+    for line in (
+        "10.65.2.7 via 10.0.0.12 dev eth0 proto bird",
+        "10.65.2.0/26 via 10.0.0.12 dev eth0 proto bird metric 2147483547",
+        "10.65.2.0/26 via 10.0.0.12 dev eth0 proto 80 onlink mtu 1500",
+    ):
+        found = run(NEVER, facts(ONE, line), facts(TWO, "10.65.1.0/26 via 10.0.0.11 dev eth0 proto bird"))
+        assert found.verdict is Verdict.DELIVERED
+        assert found.forward.hops[2].route == line
+
+
+def test_blocks_of_several_pools_follow_their_own_pool() -> None:
+    pools = (IPPool("wide", "10.65.0.0/16", ipip_mode="Always"), IPPool("narrow", "10.65.2.0/24", vxlan_mode="Always"))
+    known = msgspec.structs.replace(cluster(NEVER), pools=pools)
+    found = run(NEVER, vxlan(ONE), vxlan(TWO), given=known)
+    out = next(hop for hop in found.forward.hops if hop.step is Step.TUNNEL_OUT)
+    assert "10.65.2.0/24 says VXLAN Always" in out.explanation
+
+
+def test_a_tunnels_own_address_is_reached_by_its_static_route() -> None:
+    known = cluster(ALWAYS)
+    one = vxlan(ONE)
+    assert one.host is not None
+    own = parse_routes(f"{VTEP[TWO]} dev vxlan.calico scope link\n").items
+    one = msgspec.structs.replace(one, host=msgspec.structs.replace(one.host, routes=(*one.host.routes, *own)))
+    two = vxlan(TWO)
+    assert two.host is not None
+    local = parse_routes(f"local {VTEP[TWO]} dev vxlan.calico table local proto kernel scope host\n").items
+    two = msgspec.structs.replace(two, host=msgspec.structs.replace(two.host, routes=(*two.host.routes, *local)))
+    found = trace(known, [one, two], resolve(known, "shop/cart"), resolve(known, VTEP[TWO]))
+    assert found.forward.encapsulation is Encapsulation.VXLAN
+    assert (found.forward.hops[-1].step, found.forward.hops[-1].node) == (Step.HOST_IN, TWO)
+    assert found.forward.disposition is Disposition.DELIVERED
