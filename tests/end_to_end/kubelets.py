@@ -12,14 +12,14 @@ from pathlib import Path
 from tests.lab import build
 from tests.lab.lab import Lab
 from tests.nodes.exec.endpoint import commands
-from tests.nodes.exec.kubelet import certificate, kubelet, reachable
+from tests.nodes.exec.kubelet import Kubelet, certificate, kubelet, reachable
 
 _PORT = 10250
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 @contextlib.contextmanager
-def kubelets(lab: Lab, directory: Path) -> Iterator[None]:
+def kubelets(lab: Lab, directory: Path) -> Iterator[dict[str, Kubelet]]:
     """Have a kubelet for each node until the block ends; `directory` is for their key.
 
     On this machine's kernel each listens at its node's own address. A guest's network namespaces can't be entered from
@@ -27,6 +27,7 @@ def kubelets(lab: Lab, directory: Path) -> Iterator[None]:
     first. What they run is run on the node either way.
     """
     keys = certificate(directory)
+    made = {}
     http = lab.http()
     with contextlib.ExitStack() as closing:
         closing.callback(http.close)
@@ -44,8 +45,8 @@ def kubelets(lab: Lab, directory: Path) -> Iterator[None]:
             http.json("PATCH", path, {"status": status}, _MERGE)
             runtime = commands(prefix=node.command("")[:-1])
             with _inside(build.netns(lab.name, node.name) if here else lab.client):
-                closing.enter_context(kubelet(runtime, address, keys, port))
-        yield
+                made[node.name] = closing.enter_context(kubelet(runtime, address, keys, port))
+        yield made
 
 
 @contextlib.contextmanager
