@@ -21,7 +21,7 @@ import paramiko
 
 from calitui.facts.cluster import Node
 from calitui.facts.node import NodeFacts, Question
-from calitui.nodes.reading import ReadRequest
+from calitui.nodes.reading import ReadRequest, read_all
 from calitui.nodes.script import SCRIPT, arguments, command
 from calitui.nodes.ssh.prompts import NoPrompts
 from calitui.nodes.ssh.reader import SshReader
@@ -91,15 +91,15 @@ def at_once(*calls: Callable[[], None]) -> None:
         thread.join()
 
 
-def read_all(reader: SshReader) -> list[NodeFacts]:
-    facts = reader.read_all(REQUESTS, lambda *_: None, threading.Event())
+def both_nodes(reader: SshReader) -> list[NodeFacts]:
+    facts = read_all(reader.read, REQUESTS, lambda *_: None, threading.Event())
     assert all(one.host is not None for one in facts), [one.missing for one in facts]
     return facts
 
 
 def cold(options: SshOptions) -> float:
     reader = SshReader(options, NoPrompts())
-    seconds = timed(lambda: read_all(reader))
+    seconds = timed(lambda: both_nodes(reader))
     reader.close()
     return seconds
 
@@ -109,7 +109,7 @@ def measure(client: Client, first: Sshd, second: Sshd, rounds: int) -> dict[str,
     plain = Floor(client, first, nodelay=False)
     quick, other = Floor(client, first, nodelay=True), Floor(client, second, nodelay=True)
     warm = SshReader(options, NoPrompts())
-    read_all(warm)
+    both_nodes(warm)
     steps: dict[str, Callable[[], float]] = {
         "paramiko: connect + exec true": lambda: timed(plain.connect_and_true),
         "  with TCP_NODELAY": lambda: timed(quick.connect_and_true),
@@ -119,7 +119,7 @@ def measure(client: Client, first: Sshd, second: Sshd, rounds: int) -> dict[str,
         "calitui: two nodes, cold": lambda: cold(options),
         "paramiko: one exec of the script": lambda: timed(quick.script),
         "  on two servers at once": lambda: timed(lambda: at_once(quick.script, other.script)),
-        "calitui: two nodes, again": lambda: timed(lambda: read_all(warm)),
+        "calitui: two nodes, again": lambda: timed(lambda: both_nodes(warm)),
     }
     taken: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):

@@ -22,7 +22,6 @@ from calitui.nodes.deadline import Deadline
 from calitui.nodes.exec.access import Access, NewClient
 from calitui.nodes.exec.channels import Limits, Outcome, failed, run
 from calitui.nodes.exec.pod import calico_node, target
-from calitui.nodes.reading import ReadRequest, read_all
 from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
 
 VIA = "exec"
@@ -78,16 +77,6 @@ class ExecReader:
             raise
         except CalituiError as error:
             return _nothing(node.name, error, name)
-
-    def read_all(
-        self, requests: Sequence[ReadRequest], progress: Callable[[str, str], None], stop: threading.Event
-    ) -> list[NodeFacts]:
-        """Read several nodes at once, in the order of `requests`; `progress` is told the node's name and what it is.
-
-        Raises:
-            Cancelled: `stop` was set.
-        """
-        return read_all(self.read, requests, progress, stop)
 
     def describe(self, node: Node) -> str:
         """The pod that would be asked about `node`, `namespace/name`, without connecting.

@@ -22,7 +22,6 @@ from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
 from calitui.facts.text import clean
 from calitui.nodes.deadline import Deadline, in_background
-from calitui.nodes.reading import ReadRequest, read_all
 from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
 from calitui.nodes.ssh.connect import Connection, Limits, Ways, silence_paramiko
 from calitui.nodes.ssh.diagnose import Check, Description, check_login, describe
@@ -80,19 +79,6 @@ class SshReader:
             raise
         except NodeError as error:
             return _nothing(node.name, error, resolved)
-
-    def read_all(
-        self,
-        requests: Sequence[ReadRequest],
-        progress: Callable[[str, str], None],
-        stop: threading.Event,
-    ) -> list[NodeFacts]:
-        """Read several nodes at once, in the order of `requests`; `progress` is told the node's name and what it is.
-
-        Raises:
-            Cancelled: `stop` was set.
-        """
-        return read_all(self.read, requests, progress, stop)
 
     def describe(self, node: Node) -> Description:
         """Where and how `node` would be dialled, without connecting.

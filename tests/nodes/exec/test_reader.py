@@ -16,7 +16,7 @@ from calitui.errors import Cancelled
 from calitui.facts.cluster import Node
 from calitui.facts.node import Question
 from calitui.nodes.exec.channels import Limits
-from calitui.nodes.reading import ReadRequest
+from calitui.nodes.reading import ReadRequest, read_all
 from tests.nodes.exec.conftest import CALICO_NODE, NODE, QUESTION, Reading, reasons
 from tests.nodes.exec.endpoint import (
     STATUS,
@@ -377,7 +377,7 @@ def test_many_nodes_are_read_at_once_and_in_order(reading: Make) -> None:
         )
         told: list[tuple[str, str]] = []
         requests = [ReadRequest(Node(name), (QUESTION,)) for name in names]
-        found = one.reader.read_all(requests, lambda name, what: told.append((name, what)), one.stop)
+        found = read_all(one.reader.read, requests, lambda name, what: told.append((name, what)), one.stop)
     assert [facts.name for facts in found] == names
     assert [facts.host is not None for facts in found] == [True, True, True, False]
     assert {name for name, _ in told} == set(names[:3])

@@ -13,7 +13,7 @@ import pytest
 from calitui.errors import Cancelled
 from calitui.facts.cluster import Node
 from calitui.facts.node import NodeFacts, Question
-from calitui.nodes.reading import ReadRequest
+from calitui.nodes.reading import ReadRequest, read_all
 from calitui.nodes.ssh.connect import Limits
 from tests.nodes.ssh.conftest import NODE, Make, Person, read
 from tests.sshd import USER, Client, Sshd
@@ -75,7 +75,7 @@ def test_two_nodes_at_once_in_order_and_one_that_is_down(
         with client.config.open("a") as file:
             file.write("Host down\n  HostName 127.0.0.1\n  Port 1\n")
         requests = [ReadRequest(Node(name)) for name in ("node2", "down", "node1")]
-        facts = reader().read_all(requests, lambda name, what: told.append((name, what)), threading.Event())
+        facts = read_all(reader().read, requests, lambda name, what: told.append((name, what)), threading.Event())
     assert [one.name for one in facts] == ["node2", "down", "node1"]
     assert facts[0].host is not None
     assert "127.0.0.1:1 refused the connection" in reason(facts[1])
@@ -98,7 +98,7 @@ def test_both_nodes_are_read_at_the_same_time(client: Client, reader: Make, tmp_
             one.authorize(client.key)
             client.alias(name, one)
         requests = [ReadRequest(Node("node1")), ReadRequest(Node("node2"))]
-        facts = reader().read_all(requests, lambda *_: None, threading.Event())
+        facts = read_all(reader().read, requests, lambda *_: None, threading.Event())
     assert all(one.host is not None for one in facts)
 
 
@@ -124,7 +124,7 @@ def test_stop_is_heard(server: Sshd, reader: Make) -> None:
     with pytest.raises(Cancelled):
         reader().read(NODE, (), (), lambda _: None, stop)
     with pytest.raises(Cancelled):
-        reader().read_all([ReadRequest(NODE), ReadRequest(NODE)], lambda *_: None, stop)
+        read_all(reader().read, [ReadRequest(NODE), ReadRequest(NODE)], lambda *_: None, stop)
 
 
 def test_stop_while_a_node_is_silent(client: Client, reader: Make) -> None:
@@ -171,7 +171,7 @@ def test_one_question_at_a_time(client: Client, reader: Make, tmp_path: Path) ->
             one.authorize(client.key)
             client.alias(name, one, known=False)
         requests = [ReadRequest(Node("node1")), ReadRequest(Node("node2"))]
-        facts = reader(Careful()).read_all(requests, lambda *_: None, threading.Event())
+        facts = read_all(reader(Careful()).read, requests, lambda *_: None, threading.Event())
     assert all(one.host is not None for one in facts)
 
 
@@ -201,7 +201,7 @@ def test_nothing_is_left_behind(server: Sshd, client: Client, reader: Make, tmp_
     before: tuple[int, int] | None = None
     for _ in range(3):
         one = reader()
-        facts = one.read_all(requests, lambda *_: None, threading.Event())
+        facts = read_all(one.read, requests, lambda *_: None, threading.Event())
         assert [found.host is not None for found in facts] == [True, True, False, False]
         one.close()
         _settle()
@@ -227,7 +227,7 @@ def test_many_nodes_at_once(client: Client, reader: Make, tmp_path: Path) -> Non
             client.alias(f"n{number}", many, f"HostKeyAlias n{number}", known=False)
         client.known_hosts.write_text(many.known_hosts_line(name="n*"))
         requests = [ReadRequest(Node(f"n{number}")) for number in range(12)]
-        facts = reader().read_all(requests, lambda *_: None, threading.Event())
+        facts = read_all(reader().read, requests, lambda *_: None, threading.Event())
         assert [one.name for one in facts if one.host] == [f"n{number}" for number in range(12)]
         assert many.logins == 12
 
