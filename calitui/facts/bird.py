@@ -46,7 +46,8 @@ class BirdProtocol(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of `show protocols`: `kind` is `BGP`, `Kernel` ..., `state` is `up`, `start`, `down`.
 
     `info` is BGP's own state (`Established`, `Active`, `Connect`, `Passive` ...), `detail` what is wrong
-    (`Socket: Connection refused`).
+    (`Socket: Connection refused`). The rest is told by `show protocols all` only: a BGP session's `neighbour` address
+    and AS, the address it speaks from (`source`), its `last_error`, and how many routes came in and went out.
     """
 
     name: str
@@ -57,6 +58,12 @@ class BirdProtocol(msgspec.Struct, frozen=True, omit_defaults=True):
     info: str = ""
     detail: str = ""
     text: str = ""
+    neighbour: str | None = None
+    neighbour_as: int | None = None
+    source: str | None = None
+    last_error: str = ""
+    imported: int | None = None
+    exported: int | None = None
 
 
 class BirdAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -70,3 +77,20 @@ class BirdAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     protocols: tuple[BirdProtocol, ...] = ()
     status: tuple[str, ...] = ()
     unparsed: tuple[str, ...] = ()
+
+
+class Bird(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One BIRD daemon of a node: `family` is 4 or 6, `socket` its control socket.
+
+    `answer` is what it said to `show status`, `show protocols all` and `show route`, None when it did not answer;
+    `error` are then birdcl's words (`Unable to connect to server control socket ... Connection refused`). `complete`
+    says that all three were printed to their end and understood: only then is an absence evidence. `command` is what
+    was run.
+    """
+
+    family: int
+    socket: str
+    answer: BirdAnswer | None = None
+    error: str = ""
+    complete: bool = False
+    command: str = ""

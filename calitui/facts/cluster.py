@@ -49,6 +49,7 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True):
     hostname: str = ""
     ready: bool | None = None
     pod_cidrs: tuple[str, ...] = ()
+    wireguard_key: str | None = None
     bgp_address: str | None = None
     bgp_address6: str | None = None
     ipip_address: str | None = None
@@ -73,6 +74,8 @@ class IPPool(msgspec.Struct, frozen=True, omit_defaults=True):
     disabled: bool = False
     block_size: int | None = None
     node_selector: str = ""
+    disable_bgp_export: bool = False
+    allowed_uses: tuple[str, ...] = ()
 
 
 class Allocation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -114,13 +117,17 @@ class FelixConfiguration(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class BGPConfiguration(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`name` is `default` or `node.NAME`. The node-to-node mesh is on unless `mesh` is False; None is unset."""
+    """`name` is `default` or `node.NAME`. The node-to-node mesh is on unless `mesh` is False; None is unset.
+
+    `program_cluster_routes` is `programClusterRoutes` (`Enabled`, `Disabled`), "" where unset.
+    """
 
     name: str
     mesh: bool | None = None
     as_number: int | None = None
     listen_port: int | None = None
     service_cidrs: tuple[str, ...] = ()
+    program_cluster_routes: str = ""
 
 
 class BGPPeer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -132,6 +139,45 @@ class BGPPeer(msgspec.Struct, frozen=True, omit_defaults=True):
     node: str = ""
     node_selector: str = ""
     peer_selector: str = ""
+    next_hop_mode: str = ""
+    keep_original_next_hop: bool = False
+
+
+class IPAMConfiguration(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How IPAM hands out blocks. `max_blocks_per_host` 0 is no limit of its own. Nodes borrow from each other's blocks
+    unless `strict_affinity`.
+    """
+
+    strict_affinity: bool = False
+    max_blocks_per_host: int = 0
+    auto_allocate_blocks: bool = True
+
+
+class StatusPeer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A BGP session in a CalicoNodeStatus: `kind` `NodeMesh`, `NodePeer` or `GlobalPeer`, `state` BGP's own."""
+
+    ip: str
+    kind: str = ""
+    state: str = ""
+    since: str = ""
+
+
+class NodeStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A CalicoNodeStatus: what calico-node of `node` wrote about its BIRDs at `last_updated` (seconds since the epoch).
+
+    It is there only where somebody created one. `update_period` is in seconds, 0 where it is not updated any more;
+    `classes` what it tells of (`Agent`, `BGP`, `Routes`). `bird`/`bird6` are the agents' states (`Ready`, `NotReady`,
+    `Unknown`), "" where not told.
+    """
+
+    name: str
+    node: str
+    classes: tuple[str, ...] = ()
+    update_period: int = 0
+    last_updated: float | None = None
+    bird: str = ""
+    bird6: str = ""
+    peers: tuple[StatusPeer, ...] = ()
 
 
 class PolicyRef(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -147,6 +193,8 @@ class Cluster(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `datastore` is `kdd` where Calico's objects are in the API, `etcd` where Calico is there but they are not, "" when
     not known. `calico_group` is the API group that was read. `read_at` is seconds since the epoch.
+    `service_cidrs` are the prefixes of Services that the cluster tells (ServiceCIDR objects), `service_ips` the
+    addresses of the Service `default/kubernetes`, which lie in one even where no prefix is told.
     `policies` is None when no kind of policy could be counted; kinds that could not are in `missing` as
     `NetworkPolicies`, `Calico NetworkPolicies`, `GlobalNetworkPolicies`.
     """
@@ -169,6 +217,10 @@ class Cluster(msgspec.Struct, frozen=True, omit_defaults=True):
     felix: tuple[FelixConfiguration, ...] = ()
     bgp: tuple[BGPConfiguration, ...] = ()
     bgp_peers: tuple[BGPPeer, ...] = ()
+    ipam: IPAMConfiguration | None = None
+    node_statuses: tuple[NodeStatus, ...] = ()
+    service_cidrs: tuple[str, ...] = ()
+    service_ips: tuple[str, ...] = ()
     policies: tuple[PolicyRef, ...] | None = None
     missing: tuple[Missing, ...] = ()
 

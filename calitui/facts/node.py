@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import msgspec
 
+from calitui.facts.bird import Bird
 from calitui.facts.missing import Missing
+from calitui.facts.packet_filter import PacketFilter
 
 
 class Address(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -134,6 +136,19 @@ class ForwardingEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
+class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a device has carried since it was made, by `/proc/net/dev`: packets, errors and drops each way."""
+
+    device: str
+    rx_packets: int = 0
+    rx_errors: int = 0
+    rx_dropped: int = 0
+    tx_packets: int = 0
+    tx_errors: int = 0
+    tx_dropped: int = 0
+    text: str = ""
+
+
 class Question(msgspec.Struct, frozen=True):
     """Where a packet from `source` to `destination` would go from here; both are addresses of one family."""
 
@@ -162,8 +177,8 @@ class NetworkNamespace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `sysctls` maps names below `net.` in slash form without it, as in `ipv4/ip_forward`, `ipv4/conf/eth0/rp_filter`, to
     their values. `unparsed` are lines that no grammar covers, verbatim. `complete` names the sections that were read
-    to their end (`links`, `addresses`, `routes`, `routes6`, `rules`, `rules6`, `neighbours`, `sysctls`, `fdb`): only
-    in those is an absence evidence.
+    to their end (`links`, `addresses`, `routes`, `routes6`, `rules`, `rules6`, `neighbours`, `sysctls`, `fdb`,
+    `counters`): only in those is an absence evidence.
     """
 
     links: tuple[Link, ...] = ()
@@ -171,6 +186,7 @@ class NetworkNamespace(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: tuple[Rule, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     fdb: tuple[ForwardingEntry, ...] = ()
+    counters: tuple[Counters, ...] = ()
     sysctls: dict[str, str] = {}
     unparsed: tuple[str, ...] = ()
     complete: frozenset[str] = frozenset()
@@ -198,6 +214,27 @@ class RenderedPool(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
+class ManagedDevice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A device that a service of the host's distribution takes for its own: it may remove Calico's routes from it.
+
+    `service` is `NetworkManager` or `systemd-networkd`; `device` is its name, `text` the line that says so with the
+    file it stands in (`/run/NetworkManager/devices/7:managed=true`).
+    """
+
+    service: str
+    device: str
+    text: str = ""
+
+
+class Offload(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether a device computes something by itself: a line of `ethtool -k`, such as `tx-checksum-ip-generic: on`."""
+
+    device: str
+    feature: str
+    on: bool
+    text: str = ""
+
+
 class NodeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything one read of one node brought back.
 
@@ -206,7 +243,11 @@ class NodeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     choice. `read_at` is seconds since the epoch. `missing`
     says what was asked for and not read; a node that could not be reached has everything in `missing` and `host` None.
     `rendered_pools` come from confd's file where it can be read (inside calico-node): with etcd as datastore they are
-    the only pools there are to see.
+    the only pools there are to see. Each of the fields from there on is None where it was not read: `birds` is () where
+    no BIRD has a socket, `packet_filter` has no chains where the kernel filters nothing, `processes` are the names of
+    those of Calico's daemons that run (`bird`, `bird6`, `confd`, `calico-node`, `felix`). `pod_mtu` is what Felix wrote
+    to `/var/lib/calico/mtu` for the CNI plugin, bytes, None too where there is no such file. `foreign_routes` are the
+    lines of systemd-networkd's configuration that say whether it removes routes of others (`ManageForeignRoutes=no`).
     """
 
     name: str
@@ -221,4 +262,11 @@ class NodeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     containers: tuple[Container, ...] = ()
     answers: tuple[LookupAnswer, ...] = ()
     rendered_pools: tuple[RenderedPool, ...] | None = None
+    birds: tuple[Bird, ...] | None = None
+    packet_filter: PacketFilter | None = None
+    processes: tuple[str, ...] | None = None
+    pod_mtu: int | None = None
+    managed_devices: tuple[ManagedDevice, ...] | None = None
+    foreign_routes: tuple[str, ...] | None = None
+    offloads: tuple[Offload, ...] | None = None
     missing: tuple[Missing, ...] = ()

@@ -14,13 +14,13 @@ import msgspec
 
 from calitui.facts.text import clean
 from calitui.report.words import moment
+from calitui.trace.finding import Finding
 from calitui.trace.path import (
     Direction,
     Disposition,
     Encapsulation,
     Endpoint,
     Evidence,
-    Finding,
     Hop,
     Step,
     Trace,
@@ -234,5 +234,5 @@ def _finding(finding: Finding) -> FindingReport:
         node=_text(finding.node),
         summary=clean(finding.summary),
         evidence=tuple(clean(line) for line in finding.evidence),
-        fix=_text(finding.fix),
+        fix=clean("\n".join(finding.fix)) or None,
     )

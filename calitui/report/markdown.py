@@ -19,7 +19,8 @@ from calitui.report.words import (
     unread_line,
     verdict_line,
 )
-from calitui.trace.path import Direction, Finding, Hop, Trace
+from calitui.trace.finding import Finding
+from calitui.trace.path import Direction, Hop, Trace
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 _LEADING = re.compile(r"^([-+=]|\d+[.)])")
@@ -135,5 +136,5 @@ def _finding(finding: Finding) -> list[str]:
     if finding.evidence:
         blocks.append(fenced(list(finding.evidence)))
     if finding.fix:
-        blocks.append(f"Fix: {prose(finding.fix)}")
+        blocks += ["Fix:", fenced(list(finding.fix))]
     return blocks

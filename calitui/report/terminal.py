@@ -24,7 +24,8 @@ from calitui.report.words import (
     unread_line,
     verdict_line,
 )
-from calitui.trace.path import Direction, Disposition, Evidence, Finding, Hop, Trace, Verdict
+from calitui.trace.finding import Finding
+from calitui.trace.path import Direction, Disposition, Evidence, Hop, Trace, Verdict
 
 NARROWEST = 40
 """Columns; below that sentences are not wrapped any tighter."""
@@ -159,4 +160,5 @@ def _finding(page: _Page, finding: Finding) -> None:
     for line in finding.evidence:
         page.verbatim("evidence", line, _INDENT)
     if finding.fix:
-        page.prose("fix", finding.fix, _INDENT)
+        for line in finding.fix:
+            page.prose("fix", line, _INDENT)

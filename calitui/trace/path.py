@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from calitui.facts.missing import Missing
+from calitui.trace.finding import Finding, Unchecked
 
 
 class Step(StrEnum):
@@ -178,17 +179,6 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str = ""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """A cause with its evidence and a fix. `severity` is `error`, `warning` or `info`."""
-
-    code: str
-    severity: str
-    node: str | None
-    summary: str
-    evidence: tuple[str, ...] = ()
-    fix: str = ""
-
-
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """How one node was read: `via` ssh, exec, local or files, from `target`, and `why` that address or way."""
 
@@ -202,7 +192,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """Both directions between two ends. `taken_at` is seconds since the epoch of the oldest fact it rests on.
 
     `family` is 4 or 6; `other_family` is the same pair over the other one, where both ends have addresses of it.
-    `notes` say what limits the whole answer, such as another dataplane.
+    `notes` say what limits the whole answer, such as another dataplane. `findings` are the causes that
+    `calitui.diagnosis` found, the most likely first, `unchecked` those it could not look for.
     """
 
     taken_at: float
@@ -212,6 +203,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     directions: tuple[Direction, ...]
     policies: Policies
     findings: tuple[Finding, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
     unread: tuple[Missing, ...] = ()
     family: int = 4
     notes: tuple[str, ...] = ()

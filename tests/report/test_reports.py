@@ -17,7 +17,8 @@ from calitui.report.contract import TraceReport
 from calitui.report.markdown import fenced, prose, span
 from calitui.report.words import verdict_line
 from calitui.trace.ends import resolve
-from calitui.trace.path import Disposition, Endpoint, Finding, Header, NextHopChoice, Trace
+from calitui.trace.finding import Finding, Severity
+from calitui.trace.path import Disposition, Endpoint, Header, NextHopChoice, Trace
 from calitui.trace.tracing import trace
 from tests.report.paths import BROKEN, DELIVERED, FORWARD, OUT, ROUTE, UNKNOWN, with_directions
 from tests.trace import seed
@@ -25,11 +26,11 @@ from tests.trace import seed
 GOLDEN = Path(__file__).parent / "golden"
 FINDING = Finding(
     code="blackhole-block",
-    severity="error",
+    severity=Severity.ERROR,
     node="k8s-calico2",
     summary="The block is a blackhole here",
     evidence=("blackhole 192.168.210.128/26 proto bird",),
-    fix="Look at the BGP session",
+    fix=("Look at the BGP session",),
 )
 FULL = replace(BROKEN, findings=(FINDING,), unread=(Missing("IPPools", "forbidden"),))
 
@@ -174,7 +175,7 @@ def hostile() -> Trace:
     )
     end = Endpoint(kind="pod", namespace=HOSTILE, name=HOSTILE, node=HOSTILE, ip=HOSTILE)
     way = replace(FORWARD, hops=(hop,), disposition=Disposition.DROPPED, underlay=HOSTILE)
-    finding = replace(FINDING, code=HOSTILE, node=HOSTILE, summary=HOSTILE, evidence=(HOSTILE,), fix=HOSTILE)
+    finding = replace(FINDING, code=HOSTILE, node=HOSTILE, summary=HOSTILE, evidence=(HOSTILE,), fix=(HOSTILE,))
     trace = with_directions(BROKEN, way, replace(way, name="return"))
     return replace(
         trace, source=end, destination=end, findings=(finding,), unread=(Missing(HOSTILE, HOSTILE, HOSTILE),)

@@ -1,0 +1,20 @@
+"""Every code there is, and every check, in the order of reasoning: what comes first is closer to the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from calitui.diagnosis.entry import Entry
+from calitui.diagnosis.scene import Scene
+from calitui.trace.finding import Finding, Unchecked
+
+Check = Callable[[Scene], Iterator[Finding | Unchecked]]
+"""Looks for some entries' faults in a scene. Pure; raises nothing, whatever the facts say."""
+
+FAMILIES: tuple[tuple[tuple[Entry, ...], tuple[Check, ...]], ...] = ()
+"""The entries and checks of each family's module."""
+
+CATALOGUE: dict[str, Entry] = {entry.code: entry for entries, _ in FAMILIES for entry in entries}
+"""By code; an entry's position is its rank: among findings of one severity the first is told first."""
+
+CHECKS: tuple[Check, ...] = tuple(check for _, checks in FAMILIES for check in checks)
