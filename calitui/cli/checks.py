@@ -64,6 +64,10 @@ _RESOURCES: dict[str, Callable[[Cluster], int]] = {
     "NetworkPolicies": lambda cluster: _policies(cluster, "NetworkPolicy"),
     "Calico NetworkPolicies": lambda cluster: _policies(cluster, "CalicoNetworkPolicy"),
     "GlobalNetworkPolicies": lambda cluster: _policies(cluster, "GlobalNetworkPolicy"),
+    "IPAMConfig": lambda cluster: int(cluster.ipam is not None),
+    "CalicoNodeStatuses": lambda cluster: len(cluster.node_statuses),
+    "ServiceCIDRs": lambda cluster: len(cluster.service_cidrs),
+    "Service default/kubernetes": lambda cluster: int(bool(cluster.service_ips)),
 }
 """What is read of a cluster, by its name in `Cluster.missing`, and how many of it came."""
 

@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
+from calitui.cluster import bgp_objects, ipam_objects, services
 from calitui.cluster import calico_objects as objects
 from calitui.cluster.api import METADATA_ONLY, Api
+from calitui.cluster.discovery import Failure, resources
 from calitui.cluster.listing import pages
 from calitui.cluster.parallel import all_of, spawn
 from calitui.cluster.refusal import ApiError
@@ -25,7 +27,9 @@ from calitui.facts.cluster import (
     BlockAffinity,
     Cluster,
     FelixConfiguration,
+    IPAMConfiguration,
     IPPool,
+    NodeStatus,
     PolicyRef,
 )
 from calitui.facts.missing import Missing
@@ -44,8 +48,14 @@ KINDS: dict[str, str] = {
     "clusterinformations": "ClusterInformation",
     "networkpolicies": "Calico NetworkPolicies",
     "globalnetworkpolicies": "GlobalNetworkPolicies",
+    "ipamconfigs": "IPAMConfig",
+    "caliconodestatuses": "CalicoNodeStatuses",
 }
 """What is read, by its plural in the API, with its name in `Missing`."""
+PLURALS_V3 = {"ipamconfigs": "ipamconfigurations"}
+"""Plurals that are others in `projectcalico.org/v3`."""
+LATER = frozenset({"ipamconfigs", "caliconodestatuses"})
+"""Kinds that not every Calico has: where there is no such kind there is none of them, and nothing is missing."""
 KUBERNETES_POLICIES = "NetworkPolicies"
 KUBERNETES_POLICIES_PATH = "/apis/networking.k8s.io/v1/networkpolicies"
 
@@ -69,6 +79,9 @@ class Calico(msgspec.Struct, frozen=True):
     bgp: tuple[BGPConfiguration, ...] = ()
     bgp_peers: tuple[BGPPeer, ...] = ()
     information: objects.InformationSpec | None = None
+    ipam: IPAMConfiguration | None = None
+    node_statuses: tuple[NodeStatus, ...] = ()
+    services: services.Services = services.Services()
     policies: tuple[PolicyRef, ...] | None = None
     etcd_endpoints: bool = False
     missing: tuple[Missing, ...] = ()
@@ -89,8 +102,12 @@ class Calico(msgspec.Struct, frozen=True):
             felix=self.felix,
             bgp=self.bgp,
             bgp_peers=self.bgp_peers,
+            ipam=self.ipam,
+            node_statuses=self.node_statuses,
+            service_cidrs=self.services.cidrs,
+            service_ips=self.services.ips,
             policies=self.policies,
-            missing=cluster.missing + self.missing,
+            missing=cluster.missing + self.missing + self.services.missing,
         )
 
     def _datastore(self, cluster: Cluster) -> str:
@@ -112,38 +129,49 @@ def _is_calico_there(cluster: Cluster) -> bool:
     return any(pod.labels.get("k8s-app") == "calico-node" for pod in cluster.pods)
 
 
-class _Failure(msgspec.Struct, frozen=True):
-    reason: str
-    status: int
-
-
 class _Found(msgspec.Struct, frozen=True):
     items: list[Any]
     group: str
 
 
+def plural_in(group: str, plural: str) -> str:
+    """What a kind of `KINDS` is called in a group, named with or without its version."""
+    return PLURALS_V3.get(plural, plural) if group.partition("/")[0] == "projectcalico.org" else plural
+
+
 def read(api: Api) -> Calico:
-    """Read everything of `KINDS` and Kubernetes' own NetworkPolicies, in parallel. Never raises ApiError."""
+    """Read everything of `KINDS`, Kubernetes' own NetworkPolicies and where Services are, in parallel.
+
+    Never raises ApiError.
+    """
     config = spawn(lambda: _etcd_endpoints(api))
-    there = dict(zip(GROUPS, all_of([partial(_resources, api, group) for group in GROUPS], PARALLEL), strict=True))
+    of_services = spawn(lambda: services.read(api))
+    there = dict(zip(GROUPS, all_of([partial(resources, api, group) for group in GROUPS], PARALLEL), strict=True))
     paths = {plural: _paths(there, plural) for plural in KINDS} | {KUBERNETES_POLICIES: [KUBERNETES_POLICIES_PATH]}
     lists = [partial(_list, api, where, _RAW[plural]) for plural, where in paths.items()]
     results = dict(zip(paths, all_of(lists, PARALLEL), strict=True))
+    for plural in LATER:
+        if isinstance(result := results[plural], Failure) and result.status == 404:
+            results[plural] = _Found([], "")
     names = {**KINDS, KUBERNETES_POLICIES: KUBERNETES_POLICIES}
-    failures = {plural: result for plural, result in results.items() if isinstance(result, _Failure)}
-    asked = [*failures.values(), *(each for each in there.values() if isinstance(each, _Failure))]
+    failures = {plural: result for plural, result in results.items() if isinstance(result, Failure)}
+    asked = [*failures.values(), *(each for each in there.values() if isinstance(each, Failure))]
     information = next(iter(_of(results["clusterinformations"])), None)
+    found_services = of_services.result()
     return Calico(
         group=_group(there, results),
-        group_known=not any(isinstance(each, _Failure) for each in there.values()),
-        reached=all(failure.status for failure in asked),
-        pools=tuple(objects.pool(raw) for raw in _of(results["ippools"])),
-        blocks=tuple(objects.block(raw) for raw in _of(results["ipamblocks"])),
-        affinities=tuple(objects.affinity(raw) for raw in _of(results["blockaffinities"])),
+        group_known=not any(isinstance(each, Failure) for each in there.values()),
+        reached=all(failure.status for failure in asked) and found_services.reached,
+        pools=tuple(ipam_objects.pool(raw) for raw in _of(results["ippools"])),
+        blocks=tuple(ipam_objects.block(raw) for raw in _of(results["ipamblocks"])),
+        affinities=tuple(ipam_objects.affinity(raw) for raw in _of(results["blockaffinities"])),
         felix=tuple(objects.felix(raw) for raw in _of(results["felixconfigurations"])),
-        bgp=tuple(objects.bgp(raw) for raw in _of(results["bgpconfigurations"])),
-        bgp_peers=tuple(objects.peer(raw) for raw in _of(results["bgppeers"])),
+        bgp=tuple(bgp_objects.bgp(raw) for raw in _of(results["bgpconfigurations"])),
+        bgp_peers=tuple(bgp_objects.peer(raw) for raw in _of(results["bgppeers"])),
         information=information.spec if information is not None else None,
+        ipam=next((ipam_objects.configuration(raw) for raw in _of(results["ipamconfigs"])), None),
+        node_statuses=tuple(bgp_objects.status(raw) for raw in _of(results["caliconodestatuses"])),
+        services=found_services,
         policies=_policies(results),
         etcd_endpoints=config.result(),
         missing=tuple(Missing(names[plural], failure.reason) for plural, failure in failures.items()),
@@ -151,62 +179,46 @@ def read(api: Api) -> Calico:
 
 
 _RAW: dict[str, type[Any]] = {
-    "ippools": objects.RawPool,
+    "ippools": ipam_objects.RawPool,
     "felixconfigurations": objects.RawFelix,
-    "bgpconfigurations": objects.RawBGP,
-    "bgppeers": objects.RawPeer,
-    "ipamblocks": objects.RawBlock,
-    "blockaffinities": objects.RawAffinity,
+    "bgpconfigurations": bgp_objects.RawBGP,
+    "bgppeers": bgp_objects.RawPeer,
+    "ipamblocks": ipam_objects.RawBlock,
+    "blockaffinities": ipam_objects.RawAffinity,
     "clusterinformations": objects.RawInformation,
     "networkpolicies": objects.RawPolicy,
     "globalnetworkpolicies": objects.RawPolicy,
+    "ipamconfigs": ipam_objects.RawConfiguration,
+    "caliconodestatuses": bgp_objects.RawStatus,
     KUBERNETES_POLICIES: objects.RawPolicy,
 }
 
 
-class _Resource(msgspec.Struct):
-    name: str = ""
-
-
-class _Resources(msgspec.Struct):
-    resources: list[_Resource] | None = None
-
-
-def _resources(api: Api, group: str) -> frozenset[str] | _Failure:
-    """The plurals that `group` has; none if there is no such group; a failure if nobody can tell."""
-    try:
-        answer = msgspec.json.decode(api.get(f"/apis/{group}"), type=_Resources)
-    except ApiError as error:
-        return frozenset() if error.status == 404 else _Failure(error.what, error.status)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _Failure(f"the API server's answer about {group} is unreadable", 200)
-    return frozenset(resource.name for resource in answer.resources or ())
-
-
-def _paths(there: dict[str, frozenset[str] | _Failure], plural: str) -> list[str] | _Failure:
+def _paths(there: dict[str, frozenset[str] | Failure], plural: str) -> list[str] | Failure:
     """Where `plural` is to be looked for, or why that is nowhere.
 
     A group that can't be discovered may still be readable, so it is asked too, unless the server is out of reach.
     """
-    for resources in there.values():
-        if isinstance(resources, _Failure) and not resources.status:
-            return resources
+    for plurals in there.values():
+        if isinstance(plurals, Failure) and not plurals.status:
+            return plurals
     paths = [
-        f"/apis/{group}/{plural}"
-        for group, resources in there.items()
-        if isinstance(resources, _Failure) or plural in resources
+        f"/apis/{group}/{name}"
+        for group, plurals in there.items()
+        for name in (plural_in(group, plural),)
+        if isinstance(plurals, Failure) or name in plurals
     ]
     if paths:
         return paths
-    present = [group for group, resources in there.items() if resources]
+    present = [group for group, plurals in there.items() if plurals]
     if present:
-        return _Failure(f"the API group {present[0]} has none", 404)
-    return _Failure("no API group of Calico is in this cluster: its datastore is etcd, or it is not Calico", 404)
+        return Failure(f"the API group {present[0]} has none", 404)
+    return Failure("no API group of Calico is in this cluster: its datastore is etcd, or it is not Calico", 404)
 
 
-def _list(api: Api, paths: list[str] | _Failure, kind: type[Any]) -> _Found | _Failure:
+def _list(api: Api, paths: list[str] | Failure, kind: type[Any]) -> _Found | Failure:
     """All objects from the first path that gives them, or the failure of the first that is more than an absence."""
-    if isinstance(paths, _Failure):
+    if isinstance(paths, Failure):
         return paths
     accept = METADATA_ONLY if kind is objects.RawPolicy else "application/json"
     failures = []
@@ -215,7 +227,7 @@ def _list(api: Api, paths: list[str] | _Failure, kind: type[Any]) -> _Found | _F
             items = [item for chunk in pages(_getter(api, accept), path, kind) for item in chunk.items]
             return _Found(items, path.removeprefix("/apis/").rpartition("/")[0])
         except ApiError as error:
-            failures.append(_Failure(error.what, error.status))
+            failures.append(Failure(error.what, error.status))
     return next((failure for failure in failures if failure.status != 404), failures[0])
 
 
@@ -223,25 +235,25 @@ def _getter(api: Api, accept: str) -> Callable[[str, Any], bytearray]:
     return lambda path, query: api.get(path, query, accept=accept)
 
 
-def _of(result: _Found | _Failure) -> list[Any]:
-    return [] if isinstance(result, _Failure) else result.items
+def _of(result: _Found | Failure) -> list[Any]:
+    return [] if isinstance(result, Failure) else result.items
 
 
-def _group(there: dict[str, frozenset[str] | _Failure], results: dict[str, _Found | _Failure]) -> str:
+def _group(there: dict[str, frozenset[str] | Failure], results: dict[str, _Found | Failure]) -> str:
     """The group that IPPools came from, else the first that is there at all."""
     pools = results["ippools"]
     if isinstance(pools, _Found):
         return pools.group
-    return next((group for group, resources in there.items() if resources and not isinstance(resources, _Failure)), "")
+    return next((group for group, plurals in there.items() if plurals and not isinstance(plurals, Failure)), "")
 
 
-def _policies(results: dict[str, _Found | _Failure]) -> tuple[PolicyRef, ...] | None:
+def _policies(results: dict[str, _Found | Failure]) -> tuple[PolicyRef, ...] | None:
     kinds: Iterable[tuple[str, str]] = (
         ("NetworkPolicy", KUBERNETES_POLICIES),
         ("CalicoNetworkPolicy", "networkpolicies"),
         ("GlobalNetworkPolicy", "globalnetworkpolicies"),
     )
-    readable = [(kind, results[plural]) for kind, plural in kinds if not isinstance(results[plural], _Failure)]
+    readable = [(kind, results[plural]) for kind, plural in kinds if not isinstance(results[plural], Failure)]
     if not readable:
         return None
     return tuple(objects.policy(kind, raw) for kind, found in readable for raw in _of(found))

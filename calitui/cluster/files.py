@@ -7,12 +7,13 @@ that may not be read is. Knows no folder and no tarball: it is handed texts by t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
 
+from calitui.cluster import bgp_objects, ipam_objects, lenient, nodes, pods, services
 from calitui.cluster import calico_objects as decode
-from calitui.cluster import lenient, nodes, pods
 from calitui.cluster.documents import Object, objects
 from calitui.facts.cluster import Cluster, PolicyRef
 from calitui.facts.missing import Missing
@@ -34,9 +35,16 @@ NAMES = {
     "networkpolicies": "NetworkPolicies",
     "calico networkpolicies": "Calico NetworkPolicies",
     "globalnetworkpolicies": "GlobalNetworkPolicies",
+    "ipamconfigs": "IPAMConfig",
+    "caliconodestatuses": "CalicoNodeStatuses",
+    "servicecidrs": services.CIDRS,
+    "services": services.KUBERNETES,
 }
 """What is read, by the plural that its file is named for, with its name in `Missing`."""
 
+LATER = frozenset({"ipamconfigs", "caliconodestatuses", "servicecidrs", "services"})
+"""What many clusters have none of, or nobody saves: without a file there is none of it, and nothing is missing."""
+_ALSO = {"ipamconfigurations": "ipamconfigs"}
 _BESIDE = frozenset({"version", "configmaps"})
 _ENDINGS = (".yaml", ".yml", ".json")
 _FAILURES = ("Error from server", "error: ", "Unable to connect to the server", "The connection to the server")
@@ -52,6 +60,7 @@ def resource_of(path: str) -> str | None:
     if ending is None or "/nodes/" in f"/{folder}/":
         return None
     plural, _, group = name.removesuffix(ending).partition(".")
+    plural = _ALSO.get(plural, plural)
     if plural in _BESIDE:
         return plural
     if plural == "networkpolicies" and (group in GROUPS or (not group and folder.endswith("crd"))):
@@ -73,7 +82,7 @@ def read_files(texts: Mapping[str, str], *, context: str, read_at: float) -> Clu
         *read.all("calico networkpolicies", decode.RawPolicy, _policy("CalicoNetworkPolicy")),
         *read.all("globalnetworkpolicies", decode.RawPolicy, _policy("GlobalNetworkPolicy")),
     )
-    pools = read.all("ippools", decode.RawPool, decode.pool)
+    pools = read.all("ippools", ipam_objects.RawPool, ipam_objects.pool)
     cluster = Cluster(
         context=context,
         kubernetes_version=read.version(),
@@ -86,11 +95,15 @@ def read_files(texts: Mapping[str, str], *, context: str, read_at: float) -> Clu
         pods=tuple(pod for pod in read.all("pods", pods.RawPod, lambda raw: pods.pod(raw, words)) if pod.name),
         nodes=tuple(node for node in read.all("nodes", nodes.RawNode, lambda raw: nodes.node(raw, words)) if node.name),
         pools=pools,
-        blocks=read.all("ipamblocks", decode.RawBlock, decode.block),
-        affinities=read.all("blockaffinities", decode.RawAffinity, decode.affinity),
+        blocks=read.all("ipamblocks", ipam_objects.RawBlock, ipam_objects.block),
+        affinities=read.all("blockaffinities", ipam_objects.RawAffinity, ipam_objects.affinity),
         felix=read.all("felixconfigurations", decode.RawFelix, decode.felix),
-        bgp=read.all("bgpconfigurations", decode.RawBGP, decode.bgp),
-        bgp_peers=read.all("bgppeers", decode.RawPeer, decode.peer),
+        bgp=read.all("bgpconfigurations", bgp_objects.RawBGP, bgp_objects.bgp),
+        bgp_peers=read.all("bgppeers", bgp_objects.RawPeer, bgp_objects.peer),
+        ipam=next(iter(read.all("ipamconfigs", ipam_objects.RawConfiguration, ipam_objects.configuration)), None),
+        node_statuses=read.all("caliconodestatuses", bgp_objects.RawStatus, bgp_objects.status),
+        service_cidrs=tuple(chain(*read.all("servicecidrs", services.RawCIDR, services.cidrs))),
+        service_ips=tuple(chain(*read.all("services", services.RawService, services.addresses))),
         policies=policies
         if read.any_of("networkpolicies", "calico networkpolicies", "globalnetworkpolicies")
         else None,
@@ -129,6 +142,8 @@ class _Reading:
         path = self._paths.get(resource)
         name = NAMES[resource]
         if path is None:
+            if resource in LATER:
+                return ()
             self.missing.append(Missing(name, f"no file {resource.removeprefix('calico ')}.yaml is there"))
             return ()
         found: list[Any] = []

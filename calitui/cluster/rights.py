@@ -11,19 +11,22 @@ from functools import partial
 import msgspec
 
 from calitui.cluster.api import Api
-from calitui.cluster.calico import KINDS, PARALLEL
+from calitui.cluster.calico import KINDS, PARALLEL, plural_in
 from calitui.cluster.parallel import all_of
 from calitui.cluster.refusal import ApiError
 from calitui.facts.text import clean
 
 CRD_GROUP = "crd.projectcalico.org"
+ONLY = {"services": {"namespace": "default", "name": "kubernetes"}}
+"""Resources of which a single object is read."""
 
 
 def wanted(calico_group: str = CRD_GROUP) -> tuple[tuple[str, str, str], ...]:
     """Verb, API group and resource of everything that is read, cluster-wide, if Calico's objects are in that group."""
     followed = [(verb, "", resource) for resource in ("pods", "nodes") for verb in ("list", "watch")]
-    objects = [("list", calico_group, plural) for plural in KINDS]
-    return (*followed, *objects, ("list", "networking.k8s.io", "networkpolicies"))
+    objects = [("list", calico_group, plural_in(calico_group, plural)) for plural in KINDS]
+    others = [("list", "networking.k8s.io", resource) for resource in ("networkpolicies", "servicecidrs")]
+    return (*followed, *objects, *others, ("get", "", "services"))
 
 
 class Right(msgspec.Struct, frozen=True):
@@ -74,7 +77,7 @@ def rights(api: Api, calico_group: str = CRD_GROUP) -> tuple[Right, ...]:
 
 
 def _right(api: Api, verb: str, group: str, resource: str) -> Right:
-    attributes = {"verb": verb, "group": group, "resource": resource}
+    attributes = {"verb": verb, "group": group, "resource": resource} | ONLY.get(resource, {})
     question = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",

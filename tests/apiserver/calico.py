@@ -17,9 +17,12 @@ KINDS = {
     "clusterinformations": "ClusterInformation",
     "networkpolicies": "NetworkPolicy",
     "globalnetworkpolicies": "GlobalNetworkPolicy",
+    "ipamconfigs": "IPAMConfig",
+    "ipamconfigurations": "IPAMConfiguration",
+    "caliconodestatuses": "CalicoNodeStatus",
 }
-NOT_IN_V3 = ("ipamblocks", "blockaffinities")
-"""IPAM's own records, which the API server of Calico does not show."""
+NOT_IN = {CRD_GROUP: ("ipamconfigurations",), V3_GROUP: ("ipamblocks", "blockaffinities", "ipamconfigs")}
+"""IPAM's own records, which the API server of Calico does not show; its settings have another name there."""
 
 
 def version(group: str) -> str:
@@ -31,7 +34,7 @@ def definitions(group: str) -> list[dict[str, Any]]:
     """The definitions of all kinds that `group` has."""
     found = []
     for plural, kind in KINDS.items():
-        if group == V3_GROUP and plural in NOT_IN_V3:
+        if plural in NOT_IN.get(group, ()):
             continue
         schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         definition = {

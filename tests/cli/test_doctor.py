@@ -28,6 +28,10 @@ KINDS = (
     "NetworkPolicies",
     "Calico NetworkPolicies",
     "GlobalNetworkPolicies",
+    "IPAMConfig",
+    "CalicoNodeStatuses",
+    "ServiceCIDRs",
+    "Service default/kubernetes",
 )
 
 
@@ -55,10 +59,11 @@ def test_policies_that_could_not_be_counted_are_not_called_read() -> None:
 
 
 def test_the_kinds_are_those_that_the_cluster_reads() -> None:
+    from calitui.cluster import services
     from calitui.cluster.calico import KINDS as CALICO
     from calitui.cluster.calico import KUBERNETES_POLICIES
 
-    assert set(KINDS) == {"pods", "nodes", KUBERNETES_POLICIES, *CALICO.values()}
+    assert set(KINDS) == {"pods", "nodes", KUBERNETES_POLICIES, *CALICO.values(), services.CIDRS, services.KUBERNETES}
 
 
 def test_rights_and_identity() -> None:

@@ -53,8 +53,22 @@ def calico(group_version: str) -> list[Object]:
         thing("NetworkPolicy", "default.web", {}, "shop"),
         thing("GlobalNetworkPolicy", "default.deny", {}),
     ]
+    settings = {"strictAffinity": False, "maxBlocksPerHost": 20, "autoAllocateBlocks": True}
+    peers = [{"peerIP": "10.0.0.2", "type": "NodeMesh", "state": "Established", "since": "09:19:39"}]
+    status = {
+        "lastUpdated": "2024-03-01T10:00:00Z",
+        "agent": {"birdV4": {"state": "Ready"}},
+        "bgp": {"numberEstablishedV4": 1, "peersV4": peers},
+    }
+    found.append(
+        thing("CalicoNodeStatus", "of-node-a", {"node": "node-a", "classes": ["BGP"], "updatePeriodSeconds": 10})
+        | {"status": status}
+    )
+    if group_version.startswith("projectcalico."):
+        found.append(thing("IPAMConfiguration", "default", settings))
     if group_version.startswith("crd."):
         found += [
+            thing("IPAMConfig", "default", settings),
             thing(
                 "IPAMBlock",
                 "192-168-97-0-26",

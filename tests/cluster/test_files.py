@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calitui.cluster import calico_objects, pods
+from calitui.cluster import ipam_objects, pods
 from calitui.cluster.documents import objects
 from calitui.cluster.files import read_files, resource_of
 from calitui.facts.cluster import Cluster
@@ -125,8 +125,8 @@ def test_calicos_objects() -> None:
             "felixconfigurations.projectcalico.org": yaml.safe_dump(felix),
         }
     )
-    assert cluster.pools == (calico_objects.pool(msgspec.convert(pool, calico_objects.RawPool)),)
-    assert cluster.blocks == (calico_objects.block(msgspec.convert(block, calico_objects.RawBlock)),)
+    assert cluster.pools == (ipam_objects.pool(msgspec.convert(pool, ipam_objects.RawPool)),)
+    assert cluster.blocks == (ipam_objects.block(msgspec.convert(block, ipam_objects.RawBlock)),)
     assert cluster.felix[0].spec == {"vxlanPort": "4789", "bpfEnabled": "false", "mtuIfacePattern": "^e"}
     assert (cluster.datastore, cluster.calico_group) == ("kdd", "crd.projectcalico.org/v1")
 
@@ -155,6 +155,29 @@ def test_an_odd_field_costs_itself_only() -> None:
     assert [pod.name for pod in cluster.pods] == ["web-1"]
 
 
+def test_what_nobody_saved_of_later_kinds_is_not_missing() -> None:
+    whats = {"IPAMConfig", "CalicoNodeStatuses", "ServiceCIDRs", "Service default/kubernetes"}
+    assert not whats & set(missing(read(pods=LIST)))
+    service = {"metadata": {"name": "kubernetes", "namespace": "default"}, "spec": {"clusterIP": "10.96.0.1"}}
+    other = {"metadata": {"name": "web", "namespace": "default"}, "spec": {"clusterIP": "10.96.0.7"}}
+    cluster = read(
+        **{
+            "ipamconfigurations.projectcalico.org": yaml.safe_dump({"spec": {"strictAffinity": True}}),
+            "caliconodestatuses": yaml.safe_dump({"items": [{"metadata": {"name": "s"}, "spec": {"node": "n1"}}]}),
+            "servicecidrs.networking.k8s.io": yaml.safe_dump({"items": [{"spec": {"cidrs": ["10.96.0.0/12"]}}]}),
+            "services": yaml.safe_dump({"items": [other, service]}),
+        }
+    )
+    assert cluster.ipam is not None
+    assert cluster.ipam.strict_affinity
+    assert [status.node for status in cluster.node_statuses] == ["n1"]
+    assert (cluster.service_cidrs, cluster.service_ips) == (("10.96.0.0/12",), ("10.96.0.1",))
+    assert (
+        "services"
+        in missing(read(services="Error from server (Forbidden): services is forbidden"))["Service default/kubernetes"]
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "resource"),
     [
@@ -167,6 +190,8 @@ def test_an_odd_field_costs_itself_only() -> None:
         ("crd/networkpolicies.yaml", "calico networkpolicies"),
         ("crd/networkpolicies.crd.projectcalico.org.yaml", "calico networkpolicies"),
         ("cluster/version.yaml", "version"),
+        ("crd/ipamconfigurations.projectcalico.org.yaml", "ipamconfigs"),
+        ("kubernetes/servicecidrs.networking.k8s.io.yaml", "servicecidrs"),
         ("ippools.example.com.yaml", None),
         ("pods.txt", None),
         ("nodes/n1/pods.yaml", None),

@@ -17,8 +17,11 @@ from calitui.facts.cluster import (
     Block,
     BlockAffinity,
     FelixConfiguration,
+    IPAMConfiguration,
     IPPool,
+    NodeStatus,
     PolicyRef,
+    StatusPeer,
 )
 from tests.apiserver import ApiServer
 from tests.apiserver.calico import CRD_GROUP, V3_GROUP
@@ -30,6 +33,16 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("clean_cluster")]
 POLICIES = (
     PolicyRef("CalicoNetworkPolicy", "default.web", "shop"),
     PolicyRef("GlobalNetworkPolicy", "default.deny"),
+)
+
+STATUS = NodeStatus(
+    "of-node-a",
+    "node-a",
+    classes=("BGP",),
+    update_period=10,
+    last_updated=1709287200.0,
+    bird="Ready",
+    peers=(StatusPeer("10.0.0.2", "NodeMesh", "Established", "09:19:39"),),
 )
 
 
@@ -70,6 +83,9 @@ def test_everything_of_the_crd_group(apiserver: ApiServer, api: Api) -> None:
     web = Allocation("192.168.97.2", "node-b", "shop", "web", handle="k8s.1")
     assert found.blocks == (Block("192.168.97.0/26", "node-a", (tunnel, web)),)
     assert found.affinities == (BlockAffinity("node-a", "192.168.97.0/26", "confirmed"),)
+    assert found.ipam == IPAMConfiguration(max_blocks_per_host=20)
+    assert found.node_statuses == (STATUS,)
+    assert found.service_ips == ("10.96.0.1",)
     assert found.policies == POLICIES
     assert found.missing == ()
 
@@ -79,6 +95,8 @@ def test_v3_group_lacks_the_records_of_ipam(api: Api) -> None:
     found = read(api)
     assert (found.calico_group, found.datastore) == ("projectcalico.org/v3", "kdd")
     assert found.pools[0].ipip_mode == "Always"
+    assert found.ipam == IPAMConfiguration(max_blocks_per_host=20)
+    assert found.node_statuses == (STATUS,)
     assert found.policies == POLICIES
     assert {each.what: each.reason for each in found.missing} == {
         "IPAM blocks": "the API group projectcalico.org/v3 has none",
@@ -118,6 +136,9 @@ def test_forbidden_kinds_cost_themselves(apiserver: ApiServer) -> None:
         "NetworkPolicies",
         "Calico NetworkPolicies",
         "GlobalNetworkPolicies",
+        "IPAMConfig",
+        "CalicoNodeStatuses",
+        "Service default/kubernetes",
     }
     assert 'User "viewer" cannot list resource "ippools"' in reasons["IPPools"]
 
@@ -139,7 +160,9 @@ def test_no_calico_at_all_claims_no_datastore(apiserver: ApiServer, api: Api) ->
     found = read(api)
     assert (found.calico_group, found.datastore) == ("", "")
     assert found.policies == ()
-    assert {"IPPools", "IPAM blocks", "Calico NetworkPolicies"} <= {each.what for each in found.missing}
+    whats = {each.what for each in found.missing}
+    assert {"IPPools", "IPAM blocks", "Calico NetworkPolicies"} <= whats
+    assert not {"IPAMConfig", "CalicoNodeStatuses", "ServiceCIDRs"} & whats
 
 
 def test_calico_without_its_objects_keeps_them_in_etcd(apiserver: ApiServer, api: Api) -> None:
