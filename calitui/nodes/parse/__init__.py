@@ -2,6 +2,7 @@
 
 from calitui.nodes.parse.links import parse_links
 from calitui.nodes.parse.neighbours import parse_fdb, parse_neighbours, parse_sysctls
+from calitui.nodes.parse.packet_filter import parse_packet_filter
 from calitui.nodes.parse.pools import parse_pools
 from calitui.nodes.parse.render import render_route
 from calitui.nodes.parse.routes import parse_answer, parse_routes
@@ -14,6 +15,7 @@ __all__ = [
     "parse_fdb",
     "parse_links",
     "parse_neighbours",
+    "parse_packet_filter",
     "parse_pools",
     "parse_routes",
     "parse_rules",
