@@ -13,8 +13,13 @@ from typing import Any, Final, Literal
 import msgspec
 
 from calitui.facts.text import clean
+from calitui.report.findings import (
+    FindingReport,
+    UncheckedReport,
+    finding_report,
+    unchecked_report,
+)
 from calitui.report.words import moment
-from calitui.trace.finding import Finding
 from calitui.trace.path import (
     Direction,
     Disposition,
@@ -100,17 +105,6 @@ class PoliciesReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sentence: str
 
 
-class FindingReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A cause. `severity` is `error`, `warning` or `info`."""
-
-    code: str
-    severity: str
-    node: str | None
-    summary: str
-    evidence: tuple[str, ...]
-    fix: str | None
-
-
 class UnreadReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing that was asked for and not read; `node` is null for something of the cluster."""
 
@@ -147,6 +141,7 @@ class TraceReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: tuple[str, ...]
     readings: tuple[ReadingReport, ...]
     other_family: TraceReport | None
+    unchecked: tuple[UncheckedReport, ...]
 
 
 def as_json(trace: Trace) -> bytes:
@@ -169,7 +164,7 @@ def report(trace: Trace) -> TraceReport:
         destination=_endpoint(trace.destination),
         directions=tuple(_direction(direction) for direction in trace.directions),
         policies=PoliciesReport(trace.policies.evaluated, trace.policies.count, clean(trace.policies.sentence)),
-        findings=tuple(_finding(finding) for finding in trace.findings),
+        findings=tuple(finding_report(finding) for finding in trace.findings),
         unread=tuple(
             UnreadReport(_text(missing.node), clean(missing.what), clean(missing.reason)) for missing in trace.unread
         ),
@@ -179,6 +174,7 @@ def report(trace: Trace) -> TraceReport:
             ReadingReport(clean(one.node), clean(one.via), _text(one.target), _text(one.why)) for one in trace.readings
         ),
         other_family=report(trace.other_family) if trace.other_family is not None else None,
+        unchecked=tuple(unchecked_report(one) for one in trace.unchecked),
     )
 
 
@@ -224,15 +220,4 @@ def _hop(hop: Hop) -> HopReport:
             for choice in hop.next_hops
         ),
         ends=hop.ends,
-    )
-
-
-def _finding(finding: Finding) -> FindingReport:
-    return FindingReport(
-        code=clean(finding.code),
-        severity=clean(finding.severity),
-        node=_text(finding.node),
-        summary=clean(finding.summary),
-        evidence=tuple(clean(line) for line in finding.evidence),
-        fix=clean("\n".join(finding.fix)) or None,
     )

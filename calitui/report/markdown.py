@@ -6,9 +6,8 @@ that came from a cluster can become a link, an image, a heading or HTML in someb
 
 from __future__ import annotations
 
-import re
-
-from calitui.facts.text import clean
+from calitui.report.escaping import fenced, prose, span
+from calitui.report.findings import finding_blocks, mark_line, marks, unchecked_blocks
 from calitui.report.words import (
     direction_line,
     endpoint_line,
@@ -19,17 +18,12 @@ from calitui.report.words import (
     unread_line,
     verdict_line,
 )
-from calitui.trace.finding import Finding
+from calitui.trace.finding import Finding, Spot
 from calitui.trace.path import Direction, Hop, Trace
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
-_LEADING = re.compile(r"^([-+=]|\d+[.)])")
-_BACKTICKS = re.compile(r"`+")
-_URL = re.compile(r"(?i)(https?|ftp)://|(www)\.")
 
 
 def as_markdown(trace: Trace) -> str:
-    """The trace as GitHub-flavoured Markdown: verdict, ends, each direction's hops and evidence, what was not read."""
+    """The trace as GitHub-flavoured Markdown: verdict, ends, causes, each direction's hops, what was not read."""
     blocks = [
         f"## Packet path {span(trace.source.label)} → {span(trace.destination.label)}",
         f"**{prose(verdict_line(trace))}**",
@@ -45,65 +39,40 @@ def as_markdown(trace: Trace) -> str:
             ]
         ),
     ]
-    for direction in trace.directions:
-        blocks += _direction(direction)
     if trace.findings:
         blocks.append("### Findings")
         for finding in trace.findings:
-            blocks += _finding(finding)
+            blocks += finding_blocks(finding)
+    belongs = marks(trace.findings)
+    for direction in trace.directions:
+        blocks += _direction(direction, belongs)
     if trace.unread:
         blocks.append("### Not read")
         lines = (unread_line(missing.node, missing.what, missing.reason) for missing in trace.unread)
         blocks.append("\n".join(f"- {prose(line)}" for line in lines))
+    blocks += unchecked_blocks(trace.unchecked)
     return "\n\n".join(blocks) + "\n"
 
 
-def prose(text: str) -> str:
-    """`text` as one line that Markdown prints as it is, links included."""
-    escaped = _SPECIAL.sub(r"\\\1", clean(text))
-    escaped = _LEADING.sub(lambda match: match[1][:-1] + "\\" + match[1][-1], escaped)
-    return _URL.sub(lambda match: f"{match[1]}\\://" if match[1] else f"{match[2]}\\.", escaped)
-
-
-def span(text: str, *, cell: bool = False) -> str:
-    """`text` in a code span that it can't leave; `cell` also keeps it inside its table cell."""
-    words = clean(text)
-    if not words:
-        return ""
-    fence = "`" * (_longest_run(words) + 1)
-    padding = " " if words[0] in "` " or words[-1] in "` " else ""
-    return f"{fence}{padding}{words.replace('|', chr(92) + '|') if cell else words}{padding}{fence}"
-
-
-def fenced(lines: list[str]) -> str:
-    """`lines` verbatim in a fenced block that none of them can close."""
-    body = [clean(line) for line in lines]
-    fence = "`" * max(3, *(_longest_run(line) + 1 for line in body))
-    return "\n".join([f"{fence}text", *body, fence])
-
-
-def _longest_run(text: str) -> int:
-    return max((len(run) for run in _BACKTICKS.findall(text)), default=0)
-
-
-def _direction(direction: Direction) -> list[str]:
+def _direction(direction: Direction, belongs: dict[Spot, list[Finding]]) -> list[str]:
     title = direction_line(direction)
     blocks = [f"### {prose(title[:1].upper() + title[1:])}"]
     if not direction.hops:
         return [*blocks, "No hop is known."]
     rows = ["| # | step | node | device | route | evidence | MTU |", "|--:|---|---|---|---|---|--:|"]
-    rows += [_row(hop) for hop in direction.hops]
+    findings = {hop.number: belongs.get(Spot(direction.name, hop.number), []) for hop in direction.hops}
+    rows += [_row(hop, findings[hop.number]) for hop in direction.hops]
     blocks.append("\n".join(rows))
     for hop in direction.hops:
-        blocks += _detail(hop)
+        blocks += _detail(hop, findings[hop.number])
     return blocks
 
 
-def _row(hop: Hop) -> str:
+def _row(hop: Hop, findings: list[Finding]) -> str:
     ends = f", {hop.ends.value}" if hop.ends is not None else ""
     cells = [
         str(hop.number),
-        f"{hop.step.value}{ends}",
+        f"{hop.step.value}{ends}" + "".join(f", **{span(finding.code, cell=True)}**" for finding in findings),
         span(hop.node or "", cell=True),
         span(hop.device or "", cell=True),
         span(hop.route or "", cell=True),
@@ -113,12 +82,13 @@ def _row(hop: Hop) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _detail(hop: Hop) -> list[str]:
+def _detail(hop: Hop, findings: list[Finding]) -> list[str]:
     sentences = [hop.explanation]
     if hop.reason:
         sentences.append(f"Why: {hop.reason.rstrip('.')}.")
     if hop.disagreement:
         sentences.append(f"Disagreement: {hop.disagreement.rstrip('.')}.")
+    sentences += [f"Finding: {mark_line(finding)}." for finding in findings]
     said = " ".join(prose(sentence) for sentence in sentences if sentence)
     blocks = [f"**Hop {hop.number}, {hop.step.value}.** {said}".rstrip()]
     lines = [f"packet: {headers_line(hop.packet)}"] if hop.packet else []
@@ -127,14 +97,4 @@ def _detail(hop: Hop) -> list[str]:
         lines.append(f"$ {hop.check}")
     if lines:
         blocks.append(fenced(lines))
-    return blocks
-
-
-def _finding(finding: Finding) -> list[str]:
-    where = f" on {span(finding.node)}" if finding.node else ""
-    blocks = [f"**{prose(finding.severity)} {span(finding.code)}**{where}: {prose(finding.summary)}"]
-    if finding.evidence:
-        blocks.append(fenced(list(finding.evidence)))
-    if finding.fix:
-        blocks += ["Fix:", fenced(list(finding.fix))]
     return blocks

@@ -1,14 +1,16 @@
 """The words of a verdict, shared by every front end so that all of them say the same.
 
 A verdict is worded, never only coloured, and says what it rests on: how many hops are inferred, where kernel and tables
-disagree, that policies were not evaluated.
+disagree, that policies were not evaluated. Why a path is broken is only said where a finding is about that very hop.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from calitui.diagnosis.catalogue import CATALOGUE
 from calitui.facts.text import clean
+from calitui.trace.finding import Finding, Severity, Spot
 from calitui.trace.path import (
     Direction,
     Disposition,
@@ -25,6 +27,7 @@ from calitui.trace.path import (
 )
 
 SEPARATOR = " · "
+_HARMLESS = (Disposition.DELIVERED, Disposition.UNKNOWN)
 MOST_NAMES = 3
 """Names written out before the rest is counted."""
 
@@ -37,18 +40,53 @@ _ENCAPSULATION = {
 
 
 def verdict_line(trace: Trace) -> str:
-    """Both directions in one line: `delivered both ways · IPIP · path MTU 1480 · 2 hops inferred · routing only`."""
+    """Both directions in one line: `delivered both ways · IPIP · path MTU 1480 · 2 hops inferred · routing only`.
+
+    With findings the first error is in it: `broken: forward blackhole at hop 9 on n3 · why: no route to the pod
+    (pod-route-missing) · return delivered · 1 warning`.
+    """
+    cause = [words] if (words := cause_words(trace)) else []
+    more = _further(trace) + _doubts(trace.directions)
     if trace.verdict is Verdict.DELIVERED:
-        parts = ["delivered both ways", *_carriage(trace), *_doubts(trace.directions)]
+        parts = ["delivered both ways", *_carriage(trace), *cause]
     elif trace.verdict is Verdict.BROKEN:
-        parts = ["broken: " + SEPARATOR.join(_outcome(trace, way) for way in _worst_first(trace))]
-        parts += _doubts(trace.directions)
+        worst = _worst_first(trace)
+        failing = [way for way in worst if way.disposition not in _HARMLESS]
+        parts = ["broken: " + SEPARATOR.join(_outcome(trace, way) for way in failing or worst)]
+        parts += cause + [_outcome(trace, way) for way in worst if failing and way not in failing]
     else:
         undecided = [way for way in trace.directions if way.disposition is Disposition.UNKNOWN]
         parts = ["unknown: " + _why_unknown(trace, undecided)]
         parts += [_outcome(trace, way) for way in trace.directions if way not in undecided]
-        parts += _doubts(trace.directions)
-    return SEPARATOR.join([*parts, *_policies(trace.policies)])
+        parts += cause
+    return SEPARATOR.join([*parts, *more, *_policies(trace.policies)])
+
+
+def cause_words(trace: Trace) -> str:
+    """The first error among the findings in a few words, "" if there is none.
+
+    `why:` only before an error about the hop where the path ends, `but:` where the routes deliver all the same, else
+    `found:`.
+    """
+    errors = _errors(trace)
+    because = next((finding for finding in errors if _explains(finding, trace)), None)
+    if because is not None:
+        return f"why: {named(because)}"
+    if not errors:
+        return ""
+    return f"{'but' if trace.verdict is Verdict.DELIVERED else 'found'}: {named(errors[0])}"
+
+
+def named(finding: Finding) -> str:
+    """A finding in a few words: `the node has no route to the pod (pod-route-missing)`."""
+    words = title(finding.code)
+    return f"{words} ({clean(finding.code)})" if words else clean(finding.code)
+
+
+def title(code: str) -> str:
+    """The few words that the catalogue has for a code; "" for one that it does not know."""
+    entry = CATALOGUE.get(code)
+    return clean(entry.title).rstrip(".") if entry is not None else ""
 
 
 def direction_line(direction: Direction) -> str:
@@ -149,8 +187,29 @@ def _outcome(trace: Trace, direction: Direction) -> str:
 
 
 def _worst_first(trace: Trace) -> list[Direction]:
-    harmless = (Disposition.DELIVERED, Disposition.UNKNOWN)
-    return sorted(trace.directions, key=lambda way: way.disposition in harmless)
+    return sorted(trace.directions, key=lambda way: way.disposition in _HARMLESS)
+
+
+def _errors(trace: Trace) -> list[Finding]:
+    return [finding for finding in trace.findings if finding.severity is Severity.ERROR]
+
+
+def _further(trace: Trace) -> list[str]:
+    """How many errors there are beside the one that is named, and how many warnings."""
+    errors = len(_errors(trace)) - 1
+    warnings = sum(finding.severity is Severity.WARNING for finding in trace.findings)
+    words = [counted(errors, "more error")] if errors > 0 else []
+    return words + ([counted(warnings, "warning")] if warnings else [])
+
+
+def _explains(finding: Finding, trace: Trace) -> bool:
+    """Whether a finding is about a hop at which a direction fails: it shows there, or it is the node's or hits it."""
+    if trace.verdict is not Verdict.BROKEN:
+        return False
+    ends = [(way, hop) for way in trace.directions if way.disposition not in _HARMLESS for hop in way.hops if hop.ends]
+    if finding.hops:
+        return any(Spot(way.name, hop.number) in finding.hops for way, hop in ends)
+    return any(hop.node is not None and hop.node in (finding.node, *finding.affected) for _, hop in ends)
 
 
 def _why_unknown(trace: Trace, undecided: list[Direction]) -> str:

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from calitui.facts.missing import Missing
 from calitui.report import as_json, as_markdown, as_text, json_schema
 from calitui.report.contract import TraceReport
-from calitui.report.markdown import fenced, prose, span
+from calitui.report.escaping import fenced, prose, span
+from calitui.report.findings import unchecked_lines
 from calitui.report.words import verdict_line
 from calitui.trace.ends import resolve
-from calitui.trace.finding import Finding, Severity
+from calitui.trace.finding import Finding, Severity, Spot, Unchecked
 from calitui.trace.path import Disposition, Endpoint, Header, NextHopChoice, Trace
 from calitui.trace.tracing import trace
 from tests.report.paths import BROKEN, DELIVERED, FORWARD, OUT, ROUTE, UNKNOWN, with_directions
@@ -25,18 +26,34 @@ from tests.trace import seed
 
 GOLDEN = Path(__file__).parent / "golden"
 FINDING = Finding(
-    code="blackhole-block",
+    code="a-hole",
     severity=Severity.ERROR,
     node="k8s-calico2",
-    summary="The block is a blackhole here",
-    evidence=("blackhole 192.168.210.128/26 proto bird",),
-    fix=("Look at the BGP session",),
+    subject="192.168.210.128/26",
+    summary="k8s-calico2 throws packets to 192.168.210.128/26 away, because it has a blackhole for the whole block",
+    evidence=(
+        "k8s-calico2 ip route: blackhole 192.168.210.128/26 proto bird",
+        "API IPAMBlock 192-168-210-128-26 affinity: host:k8s-calico3",
+    ),
+    fix=("ssh k8s-calico2 ip route del blackhole 192.168.210.128/26", "# BIRD writes the right one by itself"),
+    reference="confd/etc/calico/confd/templates/bird_ipam.cfg.template",
+    affected=("k8s-calico4", "k8s-calico5"),
+    hops=(Spot("forward", 2),),
+    consequences=("k8s-calico4 can't reach the block either", "Services answer from one pod of two"),
 )
-FULL = replace(BROKEN, findings=(FINDING,), unread=(Missing("IPPools", "forbidden"),))
+WARNING = Finding(
+    code="a-worry", severity=Severity.WARNING, node=None, summary="Two pools overlap", evidence=(), fix=()
+)
+UNCHECKED = (
+    Unchecked(code="a-policy", node="k8s-calico3", reason="packet filter: needs root"),
+    Unchecked(code="a-policy", node="k8s-calico2", reason="packet filter: needs root"),
+    Unchecked(code="a-pool", node=None, reason="IPPools: forbidden"),
+)
+FULL = replace(BROKEN, findings=(FINDING, WARNING), unchecked=UNCHECKED, unread=(Missing("IPPools", "forbidden"),))
 
 KEYS = {
     "": "schema taken_at verdict source destination directions policies findings unread family "
-    "notes readings other_family",
+    "notes readings other_family unchecked",
     "source": "kind namespace name node ip",
     "directions": "name disposition encapsulation path_mtu underlay hops",
     "hops": "number step node device route evidence reason packet mtu explanation check lines disagreement next_hops "
@@ -45,7 +62,9 @@ KEYS = {
     "next_hops": "gateway device weight chosen",
     "readings": "node via target why",
     "policies": "evaluated count sentence",
-    "findings": "code severity node summary evidence fix",
+    "findings": "code severity node summary evidence fix subject reference affected hops consequences",
+    "spots": "direction number",
+    "unchecked": "code node reason",
     "unread": "node what reason",
 }
 
@@ -63,6 +82,9 @@ def test_json_keeps_the_contract(trace: Trace) -> None:
             assert list(hop) == KEYS["hops"].split()
             assert all(list(header) == KEYS["packet"].split() for header in hop["packet"])
     assert all(list(finding) == KEYS["findings"].split() for finding in data["findings"])
+    for finding in data["findings"]:
+        assert all(list(spot) == KEYS["spots"].split() for spot in finding["hops"])
+    assert all(list(one) == KEYS["unchecked"].split() for one in data["unchecked"])
     assert all(list(missing) == KEYS["unread"].split() for missing in data["unread"])
     assert msgspec.json.decode(as_json(trace), type=TraceReport).verdict is trace.verdict
 
@@ -130,6 +152,49 @@ def test_golden(name: str, report: str) -> None:
     assert report == (GOLDEN / name).read_text("utf-8")
 
 
+def test_json_of_findings() -> None:
+    finding, warning = json.loads(as_json(FULL))["findings"]
+    assert finding["fix"] == "\n".join(FINDING.fix)
+    assert finding["hops"] == [{"direction": "forward", "number": 2}]
+    assert finding["affected"] == ["k8s-calico4", "k8s-calico5"]
+    assert (warning["node"], warning["fix"], warning["subject"], warning["reference"]) == (None,) * 4
+    assert json.loads(as_json(FULL))["unchecked"][0] == {
+        "code": "a-policy",
+        "node": "k8s-calico3",
+        "reason": "packet filter: needs root",
+    }
+
+
+def test_what_could_not_be_looked_for_is_counted_by_reason() -> None:
+    assert unchecked_lines(UNCHECKED) == [
+        "2 causes could not be looked for",
+        "k8s-calico3, k8s-calico2: packet filter: needs root: a-policy",
+        "IPPools: forbidden: a-pool",
+    ]
+    many = [Unchecked(code=f"c{number % 9}", node=f"n{number}", reason="refused") for number in range(1000)]
+    assert unchecked_lines(many) == [
+        "9 causes could not be looked for",
+        "n0, n1, n2 and 997 more: refused: c0, c1, c2 and 6 more",
+    ]
+    assert unchecked_lines(()) == []
+
+
+def test_the_hop_of_a_finding_is_marked() -> None:
+    text = as_text(FULL, 100, False)
+    second = text[text.index("  2  route") : text.index("return: delivered")]
+    assert "finding      error a-hole" in second
+    assert text.count("finding      error a-hole") == 1
+    row = next(line for line in as_markdown(FULL).splitlines() if line.startswith("| 2 "))
+    assert "route, blackhole, **`a-hole`**" in row
+
+
+def test_a_fix_stays_whole_lines() -> None:
+    lines = as_text(FULL, 40, False).splitlines()
+    assert sum(line.endswith(FINDING.fix[0]) for line in lines) == 1
+    block = as_markdown(FULL).partition("```sh\n")[2].partition("\n```")[0]
+    assert block.splitlines() == list(FINDING.fix)
+
+
 def test_text_holds_everything_of_a_hop() -> None:
     text = as_text(FULL, 100, False)
     for hop in (*FULL.forward.hops, *FULL.back.hops):
@@ -144,7 +209,7 @@ def test_text_holds_everything_of_a_hop() -> None:
 def test_text_wraps_sentences_and_leaves_evidence_whole(width: int) -> None:
     lines = as_text(DELIVERED, width, False).splitlines()
     assert any(line.endswith(ROUTE.lines[0]) for line in lines)
-    verbatim = ("route ", "evidence ", "see it ", "packet ")
+    verbatim = ("route ", "evidence ", "see it ", "packet ", "fix ")
     heads = [line for line in lines if " → " not in line and not re.match(r" +\d+  ", line)]
     sentences = [line for line in heads if not line.strip().startswith(verbatim)]
     assert max(len(line) for line in sentences) <= max(width, 40)
@@ -175,10 +240,27 @@ def hostile() -> Trace:
     )
     end = Endpoint(kind="pod", namespace=HOSTILE, name=HOSTILE, node=HOSTILE, ip=HOSTILE)
     way = replace(FORWARD, hops=(hop,), disposition=Disposition.DROPPED, underlay=HOSTILE)
-    finding = replace(FINDING, code=HOSTILE, node=HOSTILE, summary=HOSTILE, evidence=(HOSTILE,), fix=(HOSTILE,))
+    finding = replace(
+        FINDING,
+        code=HOSTILE,
+        node=HOSTILE,
+        subject=HOSTILE,
+        summary=HOSTILE,
+        evidence=(HOSTILE, "```"),
+        fix=(HOSTILE, "```sh", "```"),
+        reference=HOSTILE,
+        affected=(HOSTILE,),
+        hops=(Spot("forward", 1), Spot(HOSTILE, 2)),
+        consequences=(HOSTILE,),
+    )
     trace = with_directions(BROKEN, way, replace(way, name="return"))
     return replace(
-        trace, source=end, destination=end, findings=(finding,), unread=(Missing(HOSTILE, HOSTILE, HOSTILE),)
+        trace,
+        source=end,
+        destination=end,
+        findings=(finding,),
+        unread=(Missing(HOSTILE, HOSTILE, HOSTILE),),
+        unchecked=(Unchecked(code=HOSTILE, node=HOSTILE, reason=HOSTILE),),
     )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from calitui.diagnosis.catalogue import CATALOGUE
+from calitui.diagnosis.entry import Entry
 from calitui.facts.missing import Missing
 from calitui.report import direction_line, verdict_line
+from calitui.trace.finding import Finding, Severity, Spot
 from calitui.trace.path import Disposition, Encapsulation, Evidence, Header, Policies, Trace, Verdict
 from tests.report import paths
 from tests.report.paths import BACK, BLACKHOLE, BROKEN, DELIVERED, FORWARD, UNKNOWN, UNREAD, with_directions
@@ -146,3 +149,70 @@ def test_absurd_times_are_unknown(seconds: float) -> None:
 def test_every_disposition_is_worded() -> None:
     for disposition in Disposition:
         assert disposition.value in direction_line(replace(FORWARD, disposition=disposition))
+
+
+TITLED = Entry(
+    code="pod-route-missing",
+    severity=Severity.ERROR,
+    title="the node has no route to the pod",
+    background="",
+    remedy="",
+    reference="",
+)
+
+
+def error(code: str, *hops: Spot, node: str | None = "k8s-calico2", severity: Severity = Severity.ERROR) -> Finding:
+    return Finding(code=code, severity=severity, node=node, summary="-", hops=hops)
+
+
+END = Spot("forward", 2)
+WARNINGS = tuple(error(f"w{number}", severity=Severity.WARNING) for number in range(2))
+
+
+@pytest.mark.parametrize(
+    ("trace", "findings", "start"),
+    [
+        (
+            BROKEN,
+            (error("pod-route-missing", END),),
+            "broken: forward blackhole at hop 2 on k8s-calico2 · why: the node has no route to the pod"
+            " (pod-route-missing) · return delivered · 1 hop inferred",
+        ),
+        (
+            BROKEN,
+            (error("elsewhere", Spot("forward", 1)), error("new-code", END), *WARNINGS[:1]),
+            "broken: forward blackhole at hop 2 on k8s-calico2 · why: new-code · return delivered"
+            " · 1 more error · 1 warning · 1 hop inferred",
+        ),
+        (
+            BROKEN,
+            (error("elsewhere", Spot("return", 1)), error("x"), error("y"), *WARNINGS),
+            "broken: forward blackhole at hop 2 on k8s-calico2 · why: x · return delivered · 2 more errors"
+            " · 2 warnings",
+        ),
+        (
+            BROKEN,
+            (error("elsewhere", Spot("return", 1)), error("other", node="k8s-calico3")),
+            "broken: forward blackhole at hop 2 on k8s-calico2 · found: elsewhere · return delivered · 1 more error",
+        ),
+        (BROKEN, WARNINGS[:1], "broken: forward blackhole at hop 2 on k8s-calico2 · return delivered · 1 warning"),
+        (
+            DELIVERED,
+            (error("pod-route-missing", END),),
+            "delivered both ways · IPIP · path MTU 1480 · but: the node has no route to the pod (pod-route-missing)"
+            " · 1 hop inferred",
+        ),
+        (DELIVERED, WARNINGS[:1], "delivered both ways · IPIP · path MTU 1480 · 1 warning · 1 hop inferred"),
+        (UNKNOWN, (error("x", END),), "unknown: k8s-calico3 not read · return delivered · found: x · 1 hop inferred"),
+    ],
+)
+def test_findings_in_the_verdict(
+    trace: Trace, findings: tuple[Finding, ...], start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CATALOGUE, TITLED.code, TITLED)
+    assert verdict_line(replace(trace, findings=findings)).startswith(start)
+
+
+def test_infos_are_no_part_of_the_verdict() -> None:
+    info = error("x", severity=Severity.INFO)
+    assert verdict_line(replace(BROKEN, findings=(info,))) == verdict_line(BROKEN)
