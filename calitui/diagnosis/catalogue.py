@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from calitui.diagnosis import kernel_routes, pods, routes
 from calitui.diagnosis.entry import Entry
 from calitui.diagnosis.scene import Scene
 from calitui.trace.finding import Finding, Unchecked
@@ -11,8 +12,11 @@ from calitui.trace.finding import Finding, Unchecked
 Check = Callable[[Scene], Iterator[Finding | Unchecked]]
 """Looks for some entries' faults in a scene. Pure; raises nothing, whatever the facts say."""
 
-FAMILIES: tuple[tuple[tuple[Entry, ...], tuple[Check, ...]], ...] = ()
-"""The entries and checks of each family's module."""
+FAMILIES: tuple[tuple[tuple[Entry, ...], tuple[Check, ...]], ...] = (
+    (routes.ENTRIES, (*routes.CHECKS, kernel_routes.not_in_kernel)),
+    (pods.ENTRIES, pods.CHECKS),
+)
+"""The entries and checks of each family's module. A family whose faults cause those of another stands before it."""
 
 CATALOGUE: dict[str, Entry] = {entry.code: entry for entries, _ in FAMILIES for entry in entries}
 """By code; an entry's position is its rank: among findings of one severity the first is told first."""

@@ -16,7 +16,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     `code` is stable and kebab-case; `title` a few words; `background` the paragraph of `calitui explain`; `remedy` what
     mends it in general, one sentence. `reference` is where the fact is from: a Calico file, issue or page. `steps` are
     the hops of a path where it shows. `explains` are codes of findings that follow from this one: on a node in question
-    they are not told beside it but under it.
+    they are not told beside it but under it. `cuts_off` says that with an error of this kind no pod of the node can
+    be reached from other nodes, nor reach them.
     """
 
     code: str
@@ -27,6 +28,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
     steps: tuple[Step, ...] = ()
     explains: frozenset[str] = frozenset()
+    cuts_off: bool = False
 
     def found(
         self,

@@ -6,8 +6,9 @@ For a trace those are its two ends and the nodes on its way; for an audit everyt
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from typing import Any, TypeVar
 
 from calitui.diagnosis.entry import Entry
 from calitui.facts.cluster import Block, Cluster, Node, Pod
@@ -18,6 +19,7 @@ from calitui.trace.path import Trace
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+T = TypeVar("T")
 
 
 class Scene:
@@ -29,6 +31,14 @@ class Scene:
         self.trace = trace
         self.facts = {facts.name: facts for facts in nodes}
         self.fabric = Fabric(cluster, self.facts.values())
+        self._made: dict[Callable[[Scene], Any], Any] = {}
+
+    def of(self, make: Callable[[Scene], T]) -> T:
+        """What `make` makes of this scene, made once however many checks ask for it."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
     # what is in question
 

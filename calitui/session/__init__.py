@@ -7,9 +7,10 @@ an SSH connection or a route table. Every call here blocks: front ends run them 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from calitui.diagnosis.audit import Audit
 from calitui.facts.cluster import Cluster, Inventory
 from calitui.facts.snapshot import Snapshot
 from calitui.nodes.ssh.prompts import HostKeyQuestion, Prompts, SecretField, SecretQuestion
@@ -68,10 +69,19 @@ class Session(Protocol):
         """Read the nodes that matter and compute both directions; `namespace/pod`, a pod name or an address each.
 
         `family` is 4 or 6, unset the one of the source's first address; where both ends have both, the other one is
-        in the trace too.
+        in the trace too. Its findings are the causes that the facts show.
 
         Raises:
             UsageError: no such pod, or one without an address.
+            Cancelled: `stop` was set.
+        """
+
+    def audit(
+        self, progress: ProgressSink, stop: threading.Event, partial: Callable[[Audit], None] | None = None
+    ) -> Audit:
+        """Read every node once and judge the whole cluster; `partial` is given what the nodes read so far tell.
+
+        Raises:
             Cancelled: `stop` was set.
         """
 

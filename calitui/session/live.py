@@ -10,18 +10,21 @@ from calitui import __version__
 from calitui.cluster.api import Api
 from calitui.cluster.feed import follow
 from calitui.cluster.reading import read
+from calitui.diagnosis.audit import Audit
+from calitui.diagnosis.diagnose import diagnose
+from calitui.diagnosis.matrix import audit
 from calitui.errors import Cancelled, UsageError
 from calitui.facts.cluster import Cluster, Freshness, Inventory, Node, Pod
-from calitui.facts.node import NodeFacts
 from calitui.facts.snapshot import Snapshot
 from calitui.nodes.reading import Reader, ReadRequest, read_all
 from calitui.nodes.ssh.prompts import Prompts
 from calitui.session.options import Options
 from calitui.session.progress import Progress, ProgressSink
 from calitui.session.recording import plan
+from calitui.session.sweep import Sweep
 from calitui.session.ways_in import open_reader
 from calitui.trace.ends import resolve
-from calitui.trace.path import Endpoint, Trace
+from calitui.trace.path import Trace
 from calitui.trace.tracing import containers_on, nodes_on_the_way, questions, trace
 
 _PATIENCE = 20.0
@@ -95,7 +98,23 @@ class LiveSession:
             for name in nodes_on_the_way(*ends)
         ]
         facts = read_all(self._reader.read, requests, lambda node, what: progress(Progress(what, node)), stop)
-        return self._computed(facts, ends, family, progress, stop)
+        self._wait_for_objects(progress, stop)
+        cluster = self.cluster()
+        return diagnose(trace(cluster, facts, *ends, family), cluster, facts)
+
+    def audit(
+        self, progress: ProgressSink, stop: threading.Event, partial: Callable[[Audit], None] | None = None
+    ) -> Audit:
+        """Read every node once, many at a time, without looking into containers."""
+        progress(Progress("reading pods, nodes and Calico's objects"))
+        self.cluster()
+        self._wait_for_objects(progress, stop)
+        cluster = self.cluster()
+        sweep = Sweep(cluster, partial)
+        requests = [ReadRequest(node) for node in cluster.nodes]
+        read = sweep.taking(self._reader.read, lambda what: progress(Progress(what)))
+        facts = read_all(read, requests, lambda node, what: progress(Progress(what, node)), stop)
+        return audit(self.cluster(), facts)
 
     def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
         """Read everything anew, so that the recording is of one moment."""
@@ -115,15 +134,8 @@ class LiveSession:
         """Close the nodes' connections."""
         self._reader.close()
 
-    def _computed(
-        self,
-        facts: list[NodeFacts],
-        ends: tuple[Endpoint, Endpoint],
-        family: int | None,
-        progress: ProgressSink,
-        stop: threading.Event,
-    ) -> Trace:
-        """The trace, with Calico's objects if they come within `_PATIENCE`."""
+    def _wait_for_objects(self, progress: ProgressSink, stop: threading.Event) -> None:
+        """Let Calico's objects come, for `_PATIENCE` at most, where the list of pods is still loading."""
         deadline = time.monotonic() + _PATIENCE
         if self._is_loading():
             progress(Progress("waiting for Calico's objects"))
@@ -132,7 +144,6 @@ class LiveSession:
                 if stop.is_set():
                     raise Cancelled
                 self._changed.wait(0.25)
-        return trace(self.cluster(), facts, *ends, family)
 
     def _is_loading(self) -> bool:
         return self._newest is not None and self._newest.freshness is Freshness.LOADING

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 
 import msgspec
 
+from calitui.diagnosis.audit import Audit
+from calitui.diagnosis.diagnose import diagnose
+from calitui.diagnosis.matrix import audit
 from calitui.errors import SnapshotError, UsageError
 from calitui.facts.cluster import Cluster, Freshness, Inventory
 from calitui.facts.snapshot import Snapshot, decode
@@ -54,7 +57,14 @@ class RecordedSession:
         progress(Progress(f"from {self.origin}"))
         cluster = self._snapshot.cluster
         ends = (resolve(cluster, source, self._namespace), resolve(cluster, destination, self._namespace))
-        return trace(cluster, self._snapshot.nodes, *ends, family)
+        return diagnose(trace(cluster, self._snapshot.nodes, *ends, family), cluster, self._snapshot.nodes)
+
+    def audit(
+        self, progress: ProgressSink, stop: threading.Event, partial: Callable[[Audit], None] | None = None
+    ) -> Audit:
+        """The cluster as it was when the recording was made."""
+        progress(Progress(f"from {self.origin}"))
+        return audit(self._snapshot.cluster, self._snapshot.nodes)
 
     def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
         """The same recording again, of the nodes named only."""

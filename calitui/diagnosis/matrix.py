@@ -1,0 +1,145 @@
+"""The audit of a cluster: every check on everything, and the picture of who can route to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from calitui.diagnosis.audit import Audit, Reach
+from calitui.diagnosis.catalogue import CATALOGUE
+from calitui.diagnosis.diagnose import examine
+from calitui.diagnosis.expectation import Claim
+from calitui.diagnosis.grouping import Grouped
+from calitui.diagnosis.routing import Judged, Routing, State
+from calitui.diagnosis.scene import Scene
+from calitui.facts.cluster import Cluster
+from calitui.facts.node import NodeFacts
+from calitui.trace.finding import Severity
+
+Pair = tuple[int, int]
+
+
+def audit(cluster: Cluster, nodes: Iterable[NodeFacts], *, complete: bool = True) -> Audit:
+    """Judge a whole cluster by the nodes that were read; `complete` is False while more are coming."""
+    scene = Scene(cluster, nodes)
+    grouped, unchecked = examine(scene)
+    picture = _Picture(scene, grouped)
+    moments = [facts.read_at for facts in scene.facts.values() if facts.read_at]
+    return Audit(
+        taken_at=min(moments, default=cluster.read_at),
+        nodes=scene.nodes,
+        read=frozenset(name for name in scene.nodes if scene.place(name) is not None),
+        rows=picture.rows,
+        causes=picture.causes,
+        reasons=picture.reasons,
+        findings=grouped.findings,
+        unchecked=unchecked,
+        unread=(*cluster.missing, *(entry for facts in scene.facts.values() for entry in facts.missing)),
+        pods=len(scene.pods),
+        blocks=len(scene.blocks),
+        complete=complete,
+    )
+
+
+class _Picture:
+    """The matrix under construction: marks by pair, then causes."""
+
+    def __init__(self, scene: Scene, grouped: Grouped) -> None:
+        self._scene = scene
+        self._grouped = grouped
+        self._index = {name: position for position, name in enumerate(scene.nodes)}
+        self.causes: dict[Pair, tuple[int, ...]] = {}
+        self.reasons: dict[Pair, str] = {}
+        routing = scene.of(Routing)
+        self._why = routing.expectation.unknowable()
+        self._claims = routing.expectation.claims
+        size = len(scene.nodes)
+        usual = Reach.UNKNOWN if self._why is not None else Reach.OK
+        self._marks = [bytearray(usual.value.encode() * size) for _ in range(size)]
+        self._without_claims()
+        if self._why is None:
+            for judged in routing.faults:
+                self._take(judged)
+        self._cut_off()
+        for position in range(size):
+            self._marks[position][position] = ord(Reach.ITSELF.value)
+
+    @cached_property
+    def rows(self) -> tuple[str, ...]:
+        """The marks as text."""
+        return tuple(row.decode() for row in self._marks)
+
+    def _without_claims(self) -> None:
+        owning = {claim.node for claim in self._claims}
+        for name, column in self._index.items():
+            if name not in owning:
+                for row in self._marks:
+                    row[column] = ord(Reach.NOTHING.value)
+
+    def _take(self, judged: Judged) -> None:
+        pair = (self._index[judged.node], self._index[judged.claim.node])
+        if judged.state is State.NOT_KNOWN:
+            if self._reach(pair) is not Reach.BROKEN:
+                self._mark(pair, Reach.UNKNOWN)
+                self.reasons.setdefault(pair, judged.reason)
+            return
+        self._mark(pair, Reach.BROKEN)
+        self.reasons.setdefault(pair, f"route to {judged.claim.cidr}: {judged.state.value}")
+        if (position := self._cause(judged.node, judged.claim)) is not None:
+            self._blame(pair, position)
+
+    def _cause(self, node: str, claim: Claim) -> int | None:
+        """The finding that stands for a judgement: about this block on this node, or about both nodes."""
+        return self._by_pair.get((node, claim.node))
+
+    @cached_property
+    def _by_pair(self) -> dict[tuple[str, str], int]:
+        found: dict[tuple[str, str], int] = {}
+        for position, finding in enumerate(self._grouped.findings):
+            entry = CATALOGUE.get(finding.code)
+            about = {finding.code, *(entry.explains if entry is not None else ())}
+            if finding.node is None or not about & _ROUTE_CODES:
+                continue
+            for other in finding.affected:
+                found.setdefault((finding.node, other), position)
+                found.setdefault((other, finding.node), position)
+        return found
+
+    def _cut_off(self) -> None:
+        """A node that is cut off breaks its whole row and column."""
+        for position, finding in enumerate(self._grouped.findings):
+            entry = CATALOGUE.get(finding.code)
+            node = self._index.get(finding.node or "")
+            if node is None or entry is None or not entry.cuts_off or finding.severity is not Severity.ERROR:
+                continue
+            for other in range(len(self._marks)):
+                for pair in ((node, other), (other, node)):
+                    if node != other and self._reach(pair) is not Reach.NOTHING:
+                        self._mark(pair, Reach.BROKEN)
+                        self.reasons.setdefault(pair, finding.summary)
+                        self._blame(pair, position)
+
+    def _reach(self, pair: Pair) -> Reach:
+        return Reach(chr(self._marks[pair[0]][pair[1]]))
+
+    def _mark(self, pair: Pair, reach: Reach) -> None:
+        self._marks[pair[0]][pair[1]] = ord(reach.value)
+
+    def _blame(self, pair: Pair, position: int) -> None:
+        known = self.causes.get(pair, ())
+        if position not in known:
+            self.causes[pair] = (*known, position)
+
+
+_ROUTE_CODES = frozenset(
+    {
+        "block-route-missing",
+        "block-route-unreachable",
+        "block-owned-twice",
+        "foreign-route",
+        "multipath-not-encapsulated",
+        "pool-mode-route-mismatch",
+        "next-hop-is-gateway",
+        "block-route-wrong-next-hop",
+    }
+)
