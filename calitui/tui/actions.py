@@ -16,7 +16,7 @@ class Action(msgspec.Struct, frozen=True):
 
     `keys` as Textual names them, comma-separated; `shown` is how a person writes them. `name` is the action, with its
     namespace (`app.`) where the screen is not its owner. `label` is the footer's word, `help` the help screen's
-    sentence; empty keeps it out. `command` puts it into the palette.
+    sentence; empty keeps it out. `command` puts it into the palette, as `title` where the label says too little.
     """
 
     keys: str
@@ -25,6 +25,7 @@ class Action(msgspec.Struct, frozen=True):
     label: str
     help: str
     command: bool = True
+    title: str = ""
 
 
 EVERYWHERE = (
@@ -51,6 +52,7 @@ HOME = (
     Action("escape", "Esc", "back", "undo", "Clear the filter, else take back a mark.", command=False),
     Action("n", "n", "namespace", "namespace", "Only the namespace under the cursor."),
     Action("0", "0", "all_namespaces", "all", "All namespaces."),
+    Action("m", "m", "mesh", "mesh", "Audit: which node can't reach which, and why.", title="Mesh: audit of all nodes"),
     Action("u", "u", "unread", "unread", "Everything that could not be read, and why."),
     Action("r", "r", "again", "", "Connect again after an error."),
 )
@@ -64,13 +66,55 @@ TRACE = (
     Action("enter", "Enter", "detail", "detail", "The selected hop on the whole screen, and back.", command=False),
     Action("ctrl+u,pageup", "ctrl+u/d", "scroll(-0.5)", "", "Scroll the detail; PgUp and PgDn too.", command=False),
     Action("ctrl+d,pagedown", "ctrl+d", "scroll(0.5)", "", "", command=False),
+    Action("d", "d", "why", "why", "Why: all findings with evidence and what to type, and what could not be checked."),
     Action("x", "x", "swap", "swap", "Swap source and destination."),
-    Action("r", "r", "again", "read again", "Read the nodes again; the old path stays until the new one is there."),
+    Action("r", "r", "again", "read again", "Read the nodes again; what changed is said and marked."),
+    Action("c", "c", "changes", "", "Everything that changed since the reading before."),
     Action("escape", "Esc", "back", "back", "Stop reading, leave the detail, or go back to the pods.", command=False),
     Action("y", "y", "copy", "copy", "Copy the trace as Markdown (OSC 52: the terminal must allow it)."),
     Action("e", "e", "export", "export", "Write the trace to a file: .md, .json or .txt."),
     Action("u", "u", "unread", "unread", "Everything that could not be read, and why."),
     Action("6", "6", "family", "IPv6", "The same pair over the other IP family, where both have addresses of it."),
+)
+
+FINDINGS = (
+    Action("enter", "Enter", "detail", "whole text", "The text on the whole screen, and back.", command=False),
+    Action("y", "y", "copy_fix", "copy fix", "Copy what to type (OSC 52: the terminal must allow it)."),
+    Action("p", "p", "show_hop", "show hop", "Back to the path, at the hop that the finding belongs to."),
+    Action("space", "Space", "scroll(0.5)", "", "Scroll the text; b back.", command=False),
+    Action("b", "b", "scroll(-0.5)", "", "", command=False),
+    Action("escape,d", "Esc", "back", "back", "Leave the whole text, or go back.", command=False),
+)
+
+MESH = (
+    Action("up,k", "↑ ↓ ← →", "move(-1,0)", "", "Another pair of nodes; h j k l too, PgUp and PgDn.", command=False),
+    Action("down,j", "↓ j", "move(1,0)", "", "", command=False),
+    Action("left,h", "← h", "move(0,-1)", "", "", command=False),
+    Action("right,l", "→ l", "move(0,1)", "", "", command=False),
+    Action("pageup,ctrl+u", "PgUp", "page(-1)", "", "", command=False),
+    Action("pagedown,ctrl+d", "PgDn", "page(1)", "", "", command=False),
+    Action("g,home", "g G", "first", "", "To the first node and to the last.", command=False),
+    Action("G,end", "G", "last", "", "", command=False),
+)
+"""Keys of the matrix itself."""
+
+AUDIT = (
+    Action(
+        "enter",
+        "Enter",
+        "open",
+        "trace",
+        "On a pair: trace between a pod of each. On a finding: all about it.",
+        command=False,
+    ),
+    Action("tab", "Tab", "other_pane", "findings", "Between the nodes and the findings.", command=False),
+    Action("n", "n", "next_trouble", "next broken", "To the next pair that is broken or unknown."),
+    Action("d", "d", "why", "why", "Why: all findings with evidence and what to type, and what could not be checked."),
+    Action("r", "r", "again", "read again", "Read all nodes again."),
+    Action("escape", "Esc", "back", "back", "Stop reading, or go back to the pods.", command=False),
+    Action("y", "y", "copy", "copy", "Copy the audit as Markdown (OSC 52: the terminal must allow it)."),
+    Action("e", "e", "export", "export", "Write the audit to a file: .md or .json."),
+    Action("u", "u", "unread", "unread", "Everything that could not be read, and why."),
 )
 
 

@@ -16,9 +16,10 @@ from textual.screen import Screen
 
 from calitui.errors import Exit, UsageError
 from calitui.session import HostKeyQuestion, Session
-from calitui.tui.actions import EVERYWHERE, HOME, LIST, TRACE, Action, bindings
+from calitui.tui.actions import EVERYWHERE, FINDINGS, HOME, LIST, TRACE, Action, bindings
 from calitui.tui.dialogs import HostKeyScreen, SecretScreen
-from calitui.tui.help import EVIDENCE, HelpScreen
+from calitui.tui.findings.screen import FindingsScreen
+from calitui.tui.help import EVIDENCE, SEVERITIES, HelpScreen
 from calitui.tui.home.filter import GRAMMAR
 from calitui.tui.home.screen import HomeScreen
 from calitui.tui.prompts import Answer, Asked, TuiPrompts, settle
@@ -117,15 +118,19 @@ class CalituiApp(App[int]):
             self.push_screen(HelpScreen("Trace", (*TRACE, *EVERYWHERE), "Stations on the path", EVIDENCE))
         elif isinstance(self.screen, HomeScreen):
             self.push_screen(HelpScreen("Pods", (*HOME, *LIST, *EVERYWHERE), "Filter", GRAMMAR))
+        elif isinstance(self.screen, FindingsScreen):
+            self.push_screen(HelpScreen("Findings", (*FINDINGS, *LIST, *EVERYWHERE), "Findings", SEVERITIES))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The commands of `screen`, from the table of actions."""
-        own: tuple[Action, ...] = TRACE if isinstance(screen, TraceScreen) else HOME
-        if not isinstance(screen, TraceScreen | HomeScreen):
-            own = ()
-        for action in (*own, *EVERYWHERE):
+        tables: dict[type, tuple[Action, ...]] = {
+            TraceScreen: TRACE,
+            HomeScreen: HOME,
+            FindingsScreen: FINDINGS,
+        }
+        for action in (*tables.get(type(screen), ()), *EVERYWHERE):
             if action.command:
-                title = action.label or action.name.removeprefix("app.").replace("_", " ")
+                title = action.title or action.label or action.name.removeprefix("app.").replace("_", " ")
                 title = title[:1].upper() + title[1:]
                 yield SystemCommand(f"{title} ({action.shown})", action.help, self._command(screen, action.name))
 

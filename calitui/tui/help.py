@@ -21,6 +21,15 @@ EVIDENCE = (
     ("? not read", "nobody could look: the reason stands in the detail"),
     ("▲", "the kernel's answer and the tables differ"),
     ("✖", "the path ends at this hop"),
+    ("!", "a finding belongs to this hop: select it, or d lists all findings"),
+    ("~", "not as it was at the reading before: c lists all changes"),
+)
+
+SEVERITIES = (
+    ("✖ error", "packets are lost now"),
+    ("▲ warning", "they are lost in some cases, or soon"),
+    ("i info", "worth knowing"),
+    ("?", "could not be checked: what that needs was not read, so it is neither found nor ruled out"),
 )
 
 

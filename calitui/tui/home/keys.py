@@ -5,7 +5,7 @@ This module must not know widgets.
 
 from __future__ import annotations
 
-_TYPING = dict.fromkeys(("filter", "namespace", "all_namespaces", "unread", "app.help", "app.quit"), "") | {
+_TYPING = dict.fromkeys(("filter", "namespace", "all_namespaces", "mesh", "unread", "app.help", "app.quit"), "") | {
     "mark": "keep the filter",
     "back": "clear it",
 }

@@ -8,36 +8,34 @@ from __future__ import annotations
 from textual.content import Content
 
 from calitui.report.words import next_hops_line, reading_line
+from calitui.trace.finding import Finding
 from calitui.trace.path import Disposition, Evidence, Hop, Reading, Trace
+from calitui.tui.blocks import labelled, page, plain
+from calitui.tui.findings.describe import concise
 from calitui.tui.text import crop_middle, width_of, wrap
 from calitui.tui.trace import words
 from calitui.tui.trace.packet import boxes
 
-LABEL = 10
-"""Cells of the labels at the left."""
 
-
-def detail(trace: Trace, hop: Hop, width: int, roomy: bool) -> Content:
-    """Draw `hop` in `width` cells; `roomy` puts blank lines between the parts."""
+def detail(trace: Trace, hop: Hop, width: int, roomy: bool, findings: tuple[Finding, ...] = ()) -> Content:
+    """Draw `hop` in `width` cells; `roomy` puts blank lines between the parts. `findings` are the hop's, told first."""
     title = _title(hop, width)
     blocks: list[list[Content]] = [[title if roomy else title.stylize("on $panel")]]
-    alarm = _alarms(hop, width)
-    if alarm:
-        blocks.append(alarm)
+    for finding in findings:
+        blocks += concise(finding, width, roomy)
+    if findings:
+        blocks.append([Content.styled("─" * width, "$dim")])
+    blocks.append(_alarms(hop, width))
     if hop.explanation:
-        blocks.append([Content(line) for line in wrap(hop.explanation, width)])
+        blocks.append(plain(hop.explanation, width))
     if hop.packet:
         blocks.append([Content.styled(line, "$link") for line in boxes(hop.packet, width, not roomy)])
     if hop.next_hops:
-        blocks.append(_labelled("next hops", next_hops_line(hop), width))
-    check = _labelled("see it", hop.check, width, "bold") if hop.check else []
+        blocks.append(labelled("next hops", next_hops_line(hop), width))
+    check = labelled("see it", hop.check, width, "bold") if hop.check else []
     evidence = _evidence(hop, trace.readings, width, roomy)
     blocks += [evidence, check] if roomy else [check, evidence]
-    for finding in trace.findings:
-        if finding.node is None or finding.node == hop.node:
-            style = {"error": "bold $bad", "warning": "bold $warn"}.get(finding.severity, "")
-            blocks.append(_labelled(finding.severity, finding.summary, width, style))
-    return Content("\n\n" if roomy else "\n").join([Content("\n").join(block) for block in blocks if block])
+    return page(blocks, roomy)
 
 
 def _title(hop: Hop, width: int) -> Content:
@@ -81,21 +79,12 @@ def _evidence(hop: Hop, readings: tuple[Reading, ...], width: int, roomy: bool) 
         asked = hop.check.removeprefix("ssh ").replace(" ", "$ ", 1)  # the command already stands beside "see it"
         shown = tuple(line.strip() for line in shown if line != asked)
     for number, line in enumerate(shown):
-        lines += _labelled("" if number else "evidence", line, width)
+        lines += labelled("" if number else "evidence", line, width)
     if hop.evidence is Evidence.NOT_READ and ends:
         return lines
     mtu = f" · MTU {hop.mtu} here" if hop.mtu is not None else ""
-    lines += _labelled(words.EVIDENCE[hop.evidence], f"{why}{mtu}", width, "$dim")
+    lines += labelled(words.EVIDENCE[hop.evidence], f"{why}{mtu}", width, "$dim")
     lines += [
-        line for one in readings if one.node == hop.node for line in _labelled("read", reading_line(one), width, "$dim")
+        line for one in readings if one.node == hop.node for line in labelled("read", reading_line(one), width, "$dim")
     ]
     return lines
-
-
-def _labelled(label: str, text: str, width: int, style: str = "") -> list[Content]:
-    room = max(10, width - LABEL)
-    lines = wrap(text, room)
-    return [
-        Content.assemble(((label if number == 0 else "").ljust(LABEL), "$dim"), (line, style))
-        for number, line in enumerate(lines)
-    ]

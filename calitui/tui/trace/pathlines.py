@@ -6,11 +6,15 @@ Compact lines join what stands alone elsewhere (direction with its first machine
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import msgspec
 from textual.content import Content
 from textual.style import Style
 
+from calitui.trace.finding import Severity
 from calitui.trace.path import Direction, Disposition, Encapsulation, Hop
+from calitui.tui.findings.describe import STYLES
 from calitui.tui.text import crop, crop_middle, width_of
 from calitui.tui.trace import words
 
@@ -22,7 +26,17 @@ class Row(msgspec.Struct, frozen=True):
     hop: int | None = None
 
 
-def rows(direction: Direction, width: int, selected: int | None, compact: bool) -> list[Row]:
+class Marks(msgspec.Struct, frozen=True):
+    """Numbers of hops that have a finding, with the worst severity, and of those that changed since the last read."""
+
+    found: Mapping[int, Severity] = {}
+    changed: Collection[int] = frozenset()
+
+
+NO_MARKS = Marks()
+
+
+def rows(direction: Direction, width: int, selected: int | None, compact: bool, marks: Marks = NO_MARKS) -> list[Row]:
     """Draw `direction` in `width` cells; `selected` is an index of its hops or None."""
     drawn: list[Row] = []
     heading = _heading(direction)
@@ -33,7 +47,7 @@ def rows(direction: Direction, width: int, selected: int | None, compact: bool) 
         if index == 0 or (hop.node is not None and hop.node != machine):
             drawn.extend(_machine(direction, hop, index, width, compact, heading))
             machine = hop.node
-        drawn.append(Row(_hop(direction, index, width, index == selected), index))
+        drawn.append(Row(_hop(direction, index, width, index == selected, marks), index))
     if not direction.hops:
         drawn.append(Row(Content.styled(crop(" ? no hop could be computed", width), "$warn")))
     elif direction.disposition is not Disposition.DELIVERED:
@@ -77,11 +91,14 @@ def _ruled(start: str, parts: list[Content], width: int, rule: str = "─") -> C
     return Content.assemble(line, (" " + rule * room, "$dim")) if room > 0 else line
 
 
-def _hop(direction: Direction, index: int, width: int, selected: bool) -> Content:
+def _hop(direction: Direction, index: int, width: int, selected: bool, marks: Marks) -> Content:
     hop = direction.hops[index]
     glyph = words.station(hop)
     step = words.SHORT[hop.step].ljust(words.SHORT_WIDTH)
-    lead = f"{hop.number:>3} "
+    severity = marks.found.get(hop.number)
+    found = words.FOUND if severity is not None else " "
+    changed = words.CHANGED if hop.number in marks.changed else " "
+    lead = f"{found}{hop.number:>2}{changed}"
     room = width - 2 - len(lead) - len(step) - 2
     evidence = words.EVIDENCE[hop.evidence]
     text = words.essence(direction, index)
@@ -93,7 +110,15 @@ def _hop(direction: Direction, index: int, width: int, selected: bool) -> Conten
         tail = Content.assemble(tail, " " * (room - tail.cell_length))
     cursor = "▸" if selected else " "
     line = Content.assemble(
-        (cursor, "bold"), (glyph, words.station_style(hop)), (lead, "$dim"), (step, "bold"), " ", tail, " "
+        (cursor, "bold"),
+        (glyph, words.station_style(hop)),
+        (found, STYLES[severity] if severity is not None else ""),
+        (f"{hop.number:>2}", "$dim"),
+        (changed, "bold $link"),
+        (step, "bold"),
+        " ",
+        tail,
+        " ",
     )
     return line.stylize("on $cursor-ground bold") if selected else line
 

@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from calitui.trace.path import Direction
-from calitui.tui.trace.pathlines import Row, rows
+from calitui.tui.trace.pathlines import Marks, Row, rows
 
 
 class PathView(Widget):
@@ -32,16 +32,19 @@ class PathView(Widget):
         self.direction: Direction | None = None
         self.selected: int | None = None
         self.compact = False
+        self.marks = Marks()
 
-    def show(self, direction: Direction, selected: int | None, compact: bool) -> None:
+    def show(self, direction: Direction, selected: int | None, compact: bool, marks: Marks) -> None:
         """Draw `direction`; only a new shape costs a layout."""
         reshaped = direction is not self.direction or compact != self.compact
-        self.direction, self.selected, self.compact = direction, selected, compact
+        self.direction, self.selected, self.compact, self.marks = direction, selected, compact, marks
         self.refresh(layout=reshaped)
 
     def lines(self, width: int) -> list[Row]:
         """The rows at `width` cells."""
-        return [] if self.direction is None else rows(self.direction, width, self.selected, self.compact)
+        if self.direction is None:
+            return []
+        return rows(self.direction, width, self.selected, self.compact, self.marks)
 
     def line_of(self, hop: int) -> int:
         """The line that shows `hop`."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, ScrollableContainer, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
@@ -19,17 +19,23 @@ from calitui.errors import CalituiError, Cancelled
 from calitui.facts.text import clean
 from calitui.report import as_markdown
 from calitui.session import Session
+from calitui.trace.compare import Change, compare
+from calitui.trace.finding import Finding
 from calitui.trace.path import Trace
 from calitui.tui.actions import EVERYWHERE, TRACE, bindings
-from calitui.tui.lines import KeyBar, Line
+from calitui.tui.export import ExportScreen, suggested, trace_formats
+from calitui.tui.findings.screen import FindingsScreen
+from calitui.tui.lines import KeyBar
 from calitui.tui.messages import TraceFailed, TraceProgress, TraceRead
 from calitui.tui.text import clock, count
-from calitui.tui.trace import log, verdict, words
-from calitui.tui.trace.detailview import DetailView
-from calitui.tui.trace.export import ExportScreen
+from calitui.tui.trace import log, why
+from calitui.tui.trace.changes import ChangesScreen
+from calitui.tui.trace.keys import labels
+from calitui.tui.trace.panes import HopPane, Paths
 from calitui.tui.trace.pathview import PathView
 from calitui.tui.trace.reader import Reader
-from calitui.tui.trace.views import asked_again, first_look, notes, over_other_family, swapped
+from calitui.tui.trace.top import Top
+from calitui.tui.trace.views import asked_again, first_look, over_other_family, swapped
 from calitui.tui.unread import UnreadScreen
 
 MEDIUM = 110
@@ -49,6 +55,7 @@ class TraceScreen(Screen[None]):
         self.session, self.now = session, now
         self.reader = Reader(session, self)
         self.trace: Trace | None = None
+        self.before: Trace | None = None
         self.direction = 0
         self.selected = [0, 0]
         self.log_lines: list[Content] = []
@@ -57,17 +64,12 @@ class TraceScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
-        yield Line(id="verdict")
-        yield Line(id="basis")
-        yield Line(id="notes")
+        yield Top()
         with VerticalScroll(id="log", can_focus=False):
             yield Static("", id="log-text", markup=False)
         with Horizontal(id="body"):
-            with ScrollableContainer(id="paths", can_focus=False):
-                yield PathView(id="forward")
-                yield PathView(id="back")
-            with VerticalScroll(id="detail-scroll", can_focus=False):
-                yield DetailView(id="detail")
+            yield Paths(id="paths")
+            yield HopPane(id="detail-scroll")
         yield KeyBar(TRACE, EVERYWHERE)
 
     def on_mount(self) -> None:
@@ -111,7 +113,7 @@ class TraceScreen(Screen[None]):
     def _arrived(self, message: TraceRead) -> None:
         if message.run != self.reader.run:
             return
-        old = self.trace
+        old = self.before = self.trace
         again = old is not None
         self.reader.busy = False
         self.trace = message.trace
@@ -140,77 +142,42 @@ class TraceScreen(Screen[None]):
     def _show(self) -> None:
         """Draw everything from the present state."""
         trace = self.trace
-        width = max(40, self.size.width - 2)
         self.set_class(trace is None, "-reading")
         self._rename_keys()
         if trace is None:
             self._show_log()
             return
-        self.query_one("#verdict", Line).show(*verdict.headline(trace, width))
-        self.query_one("#basis", Line).show(*verdict.basis(trace, width, self.now()))
-        self._show_notes(trace)
+        changes = self._changes()
+        self.query_one(Top).show(trace, self.now(), changes, self._since())
         self.selected = [
             max(0, min(index, len(direction.hops) - 1))
             for index, direction in zip(self.selected, trace.directions, strict=True)
         ]
-        for number, view in enumerate(self._views()):
-            chosen = number == self.direction
-            view.set_class(not chosen, "-other")
-            view.show(trace.directions[number], self.selected[number] if chosen else None, self.mode == "-narrow")
-        self._scroll_to_hop()
+        compact = self.mode == "-narrow"
+        self.query_one(Paths).show(trace, self.direction, self.selected, changes or (), compact=compact)
         self._show_detail()
 
-    def _views(self) -> tuple[PathView, PathView]:
-        return self.query_one("#forward", PathView), self.query_one("#back", PathView)
+    def _changes(self) -> tuple[Change, ...] | None:
+        """What is not as it was at the reading before, None where there was none of this question."""
+        return None if self.before is None or self.trace is None else compare(self.before, self.trace)
+
+    def _since(self) -> str:
+        return clock(self.before.taken_at) if self.before is not None else ""
 
     def _show_detail(self) -> None:
         if self.trace is not None:
-            hops = self.trace.directions[self.direction].hops
-            hop = hops[self.selected[self.direction]] if hops else None
             roomy = self.mode != "-narrow" or self.has_class("-detail")
-            self.query_one(DetailView).show(self.trace, hop, roomy)
-
-    def _scroll_to_hop(self) -> None:
-        paths = self.query_one("#paths", ScrollableContainer)
-        view = self._views()[self.direction]
-        line = view.virtual_region.y + view.line_of(self.selected[self.direction])
-        height = max(1, paths.size.height)
-        if line < paths.scroll_offset.y or line >= paths.scroll_offset.y + height:
-            paths.scroll_to(y=max(0, line - height // 2), animate=False)
-
-    def _show_notes(self, trace: Trace) -> None:
-        parts = notes(trace)
-        self.set_class(bool(parts), "-notes")
-        more = Content.assemble(("u", "bold $link"), " shows all") if trace.unread else None
-        self.query_one("#notes", Line).show(parts, more)
+            self.query_one(HopPane).show(self.trace, self.direction, self.selected[self.direction], roomy)
 
     def _show_log(self) -> None:
         """The place of the path while there is none."""
-        names = verdict.ends(self.source, self.destination, max(40, self.size.width - 2) - 14)
-        self.query_one("#verdict", Line).show([log.state(self.error)], names)
-        self.query_one("#basis", Line).show([Content.styled("routes are read, nothing is changed", "$dim")])
+        self.query_one(Top).show_reading(self.source, self.destination, self.error)
         self.query_one("#log-text", Static).update(log.page(self.log_lines, self.error))
         self.query_one("#log", VerticalScroll).scroll_end(animate=False)
 
     def _rename_keys(self) -> None:
-        bar = self.query_one(KeyBar)
-        if self.trace is None:
-            busy = self.reader.busy
-            gone = dict.fromkeys(("detail", "copy", "export", "unread", "direction", "family"), "")
-            bar.rename(gone | {"back": "stop" if busy else "back", "again": "" if busy else "read again"})
-        else:
-            other = self.trace.directions[1 - self.direction]
-            state = words.ending(other).split()[0]
-            notes = "unread" if self.trace.unread else ""
-            family = self.trace.other_family
-            bar.rename(
-                {"family": f"IPv{family.family}" if family is not None else ""}
-                | {
-                    "direction": f"{other.name} {state}",
-                    "unread": notes,
-                    "detail": "path" if self.has_class("-detail") else "detail",
-                }
-            )
+        whole, busy = self.has_class("-detail"), self.reader.busy
+        self.query_one(KeyBar).rename(labels(self.trace, self.direction, busy=busy, whole_detail=whole))
 
     def _say(self, text: str, style: str) -> None:
         self.query_one(KeyBar).say(Content.styled(clean(text), style) if text else None)
@@ -225,7 +192,7 @@ class TraceScreen(Screen[None]):
     def _select(self, direction: int, hop: int) -> None:
         self.direction = direction
         self.selected[direction] = hop
-        self.query_one("#detail-scroll", VerticalScroll).scroll_home(animate=False)
+        self.query_one(HopPane).scroll_home(animate=False)
         self._show()
 
     def action_hop(self, step: int) -> None:
@@ -258,7 +225,7 @@ class TraceScreen(Screen[None]):
 
     @on(PathView.Clicked)
     def _clicked(self, message: PathView.Clicked) -> None:
-        self._select(self._views().index(message.view), message.hop)
+        self._select(self.query_one(Paths).views.index(message.view), message.hop)
 
     def action_detail(self) -> None:
         """The detail on the whole screen, and back."""
@@ -280,6 +247,7 @@ class TraceScreen(Screen[None]):
             self._read()
             return
         self.trace = turned
+        self.before = None if self.before is None else swapped(self.before)
         self.selected.reverse()
         self.direction = 0
         if self.reader.busy:
@@ -295,6 +263,7 @@ class TraceScreen(Screen[None]):
             self._say("Only one IP family: one end has no address of the other", "bold $warn")
             return
         self.trace = other
+        self.before = None if self.before is None else over_other_family(self.before)
         self.direction, self.selected = first_look(other)
         self._show()
 
@@ -319,7 +288,32 @@ class TraceScreen(Screen[None]):
                 self._say(result, "bold $good")
 
         if self.trace is not None:
-            self.app.push_screen(ExportScreen(self.trace), written)
+            self.app.push_screen(ExportScreen(suggested(self.trace), trace_formats(self.trace)), written)
+
+    def action_why(self) -> None:
+        """All findings, and what could not be checked."""
+        trace = self.trace
+        if trace is None:
+            return
+        way = trace.directions[self.direction]
+        here = why.at(trace, way.name, way.hops[self.selected[self.direction]].number) if way.hops else ()
+
+        def wanted(finding: Finding | None) -> None:
+            place = why.place(trace, finding) if finding is not None and self.trace is trace else None
+            if place is not None:
+                self._select(*place)
+
+        subject = f"{trace.source.label} → {trace.destination.label}"
+        screen = FindingsScreen(subject, trace.findings, trace.unchecked, here[0] if here else None)
+        self.app.push_screen(screen, wanted)
+
+    def action_changes(self) -> None:
+        """Everything that changed since the reading before."""
+        changes = self._changes()
+        if changes is not None:
+            self.app.push_screen(ChangesScreen(changes, self._since()))
+        elif self.trace is not None:
+            self._say("There is no reading before this one: r reads again", "bold $warn")
 
     def action_unread(self) -> None:
         """Everything that was not read."""

@@ -11,6 +11,7 @@ from calitui.facts.text import clean
 from calitui.report.words import SEPARATOR, verdict_line
 from calitui.trace.path import Trace, Verdict
 from calitui.tui.text import crop_name, moment, width_of
+from calitui.tui.trace.why import PREFIX
 
 _LOOK = {
     Verdict.DELIVERED: ("✔", "bold $good"),
@@ -35,7 +36,7 @@ def ends(source: str, destination: str, width: int) -> Content:
 def headline(trace: Trace, width: int) -> tuple[list[Content], Content]:
     """Left: the verdict in words. Right: both ends, with at least 18 cells for each name."""
     glyph, style = _LOOK[trace.verdict]
-    words = clean(verdict_line(trace)).split(SEPARATOR)
+    words = _parts(trace)
     forms = [words[0], words[0].rpartition(" on ")[0] or words[0]]
     if trace.verdict is not Verdict.DELIVERED and len(words) > 2:
         forms.insert(0, SEPARATOR.join(words[:2]))
@@ -47,7 +48,7 @@ def headline(trace: Trace, width: int) -> tuple[list[Content], Content]:
 
 def basis(trace: Trace, width: int, now: float) -> tuple[list[Content], Content]:
     """Left: what the verdict does not speak of, then how the packet is carried. Right: when it was read."""
-    rest = clean(verdict_line(trace)).split(SEPARATOR)[1:]
+    rest = _parts(trace)[1:]
     routing = [word for word in rest if word.startswith("routing only")]
     others = [word for word in rest if not word.startswith("routing only")]
     family = [f"IPv{trace.family}"] if trace.family == 6 or trace.other_family is not None else []
@@ -60,3 +61,8 @@ def basis(trace: Trace, width: int, now: float) -> tuple[list[Content], Content]
     read = f"read {when}" if taken + len(when) + 5 <= width else when
     parts = [Content.styled(text, "bold $warn" if number < len(routing) else "") for number, text in enumerate(texts)]
     return parts, Content.styled(read, "$dim")
+
+
+def _parts(trace: Trace) -> list[str]:
+    """The parts of the report's line, without the cause: that has a line of its own."""
+    return [part for part in clean(verdict_line(trace)).split(SEPARATOR) if not part.startswith(PREFIX)]

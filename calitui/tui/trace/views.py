@@ -10,7 +10,10 @@ from textual.content import Content
 
 from calitui.facts.text import clean
 from calitui.report.words import SEPARATOR, verdict_line
-from calitui.trace.path import Disposition, Trace
+from calitui.trace.finding import Finding, Spot
+from calitui.trace.path import Disposition, Trace, Verdict
+from calitui.tui.findings.describe import GLYPHS
+from calitui.tui.trace import why
 
 
 def swapped(trace: Trace) -> Trace | None:
@@ -27,10 +30,20 @@ def swapped(trace: Trace) -> Trace | None:
         destination=trace.source,
         directions=tuple(
             msgspec.structs.replace(direction, name=name)
-            for direction, name in zip(reversed(trace.directions), ("forward", "return"), strict=True)
+            for direction, name in zip(reversed(trace.directions), _NAMES, strict=True)
         ),
+        findings=tuple(_turned(finding) for finding in trace.findings),
         other_family=None if trace.other_family is None else swapped(trace.other_family),
     )
+
+
+_NAMES = ("forward", "return")
+
+
+def _turned(finding: Finding) -> Finding:
+    other = dict(zip(_NAMES, reversed(_NAMES), strict=True))
+    hops = tuple(Spot(other.get(spot.direction, spot.direction), spot.number) for spot in finding.hops)
+    return msgspec.structs.replace(finding, hops=hops)
 
 
 def over_other_family(trace: Trace) -> Trace | None:
@@ -49,7 +62,7 @@ def asked_again(trace: Trace, source: str, destination: str) -> tuple[str, str]:
 
 
 def first_look(trace: Trace) -> tuple[int, list[int]]:
-    """Direction and hops to select first: the hop that ends a direction badly, else the first forward one."""
+    """Direction and hops to select first: the cause of a broken path, else the hop that ends a direction badly."""
     selected = [0] * len(trace.directions)
     troubled: list[int] = []
     for number, direction in enumerate(trace.directions):
@@ -58,12 +71,22 @@ def first_look(trace: Trace) -> tuple[int, list[int]]:
                 selected[number] = index
                 troubled.append(number)
                 break
+    if trace.verdict is Verdict.BROKEN:
+        causes = (why.place(trace, finding) for finding in trace.findings)
+        cause = next((place for place in causes if place is not None), None)
+        if cause is not None:
+            selected[cause[0]] = cause[1]
+            return cause[0], selected
     return (troubled[0] if troubled else 0), selected
 
 
 def notes(trace: Trace) -> list[Content]:
-    """One line: the other IP family, findings, limits of the answer, what was not read. Empty when there is neither."""
-    parts = [Content(clean(f"{finding.severity}: {finding.summary}")) for finding in trace.findings]
+    """One line: the other IP family, findings, limits of the answer, what was not read. Empty when there is neither.
+
+    Findings are those that no hop shows and that the line of the cause does not tell.
+    """
+    pathless = [one for one in trace.findings if one != why.told(trace) and why.place(trace, one) is None]
+    parts = [Content(clean(f"{GLYPHS[one.severity]} {one.severity}: {one.summary}")) for one in pathless]
     parts += [Content(clean(note)) for note in trace.notes]
     other = trace.other_family
     if other is not None:

@@ -58,7 +58,8 @@ GLYPHS = {
     Evidence.INFERRED: "○",
     Evidence.NOT_READ: "?",
 }
-LEGEND = "● read   ◆ seen   ○ inferred   ? not read   ✖ ends here   ▲ kernel and tables disagree"
+FOUND, CHANGED = "!", "~"
+"""Marks beside a hop's number: a finding belongs to it, and it is not as it was at the reading before."""
 
 
 def station(hop: Hop) -> str:

@@ -1,4 +1,4 @@
-"""Writing a trace to a file: the name's ending chooses the format.
+"""Writing a trace or an audit to a file: the name's ending chooses the format.
 
 The dialog only asks for a name and shows what was wrong with it; nothing is overwritten without a second Enter.
 """
@@ -6,6 +6,7 @@ The dialog only asks for a name and shows what was wrong with it; nothing is ove
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,9 +23,20 @@ from calitui.facts.text import clean
 from calitui.report import as_json, as_markdown, as_text
 from calitui.trace.path import Trace
 
-ENDINGS = (".md", ".json", ".txt")
 TEXT_WIDTH = 100
 """Columns of a text report in a file."""
+
+Formats = Mapping[str, Callable[[], bytes]]
+"""What makes a file's content, by the ending of its name."""
+
+
+def trace_formats(trace: Trace) -> Formats:
+    """How a trace may be written."""
+    return {
+        ".md": lambda: as_markdown(trace).encode("utf-8"),
+        ".json": lambda: as_json(trace),
+        ".txt": lambda: as_text(trace, TEXT_WIDTH, False).encode("utf-8"),
+    }
 
 
 def suggested(trace: Trace) -> str:
@@ -35,20 +47,16 @@ def suggested(trace: Trace) -> str:
     return f"calitui-{names[0]}-to-{names[1]}.md"
 
 
-def rendered(trace: Trace, path: Path) -> bytes:
+def rendered(formats: Formats, path: Path) -> bytes:
     """The file's content.
 
     Raises:
-        UsageError: the ending is none of `ENDINGS`.
+        UsageError: the ending is none of those in `formats`.
     """
-    ending = path.suffix.lower()
-    if ending == ".md":
-        return as_markdown(trace).encode("utf-8")
-    if ending == ".json":
-        return as_json(trace)
-    if ending == ".txt":
-        return as_text(trace, TEXT_WIDTH, False).encode("utf-8")
-    raise UsageError(f"{path.name} must end in one of {', '.join(ENDINGS)}")
+    content = formats.get(path.suffix.lower())
+    if content is None:
+        raise UsageError(f"{path.name} must end in one of {', '.join(formats)}")
+    return content()
 
 
 class ExportScreen(ModalScreen[str | None]):
@@ -64,10 +72,11 @@ class ExportScreen(ModalScreen[str | None]):
     ExportScreen Input { border: none; height: 1; padding: 0; background: $panel; background-tint: transparent; }
     """
 
-    def __init__(self, trace: Trace) -> None:
-        """`trace` is written as it is now, whatever is read meanwhile."""
+    def __init__(self, name: str, formats: Formats) -> None:
+        """`name` is proposed. What `formats` write was fixed before, whatever is read meanwhile."""
         super().__init__()
-        self.trace = trace
+        self.suggestion = name
+        self.formats = formats
         self._confirmed: str | None = None
 
     def compose(self) -> ComposeResult:
@@ -76,8 +85,9 @@ class ExportScreen(ModalScreen[str | None]):
         box.border_title = Content("Export")
         box.border_subtitle = Content("Enter writes · Esc cancels")
         with box:
-            yield Static("File name; .md, .json or .txt decides the format", markup=False)
-            field = Input(suggested(self.trace), compact=True, select_on_focus=False)
+            endings = " or ".join(", ".join(self.formats).rsplit(", ", 1))
+            yield Static(f"File name; {endings} decides the format", markup=False)
+            field = Input(self.suggestion, compact=True, select_on_focus=False)
             field.cursor_blink = False
             yield field
             yield Static("", id="state", markup=False)
@@ -89,7 +99,7 @@ class ExportScreen(ModalScreen[str | None]):
             return
         path = Path(name).expanduser()
         try:
-            data = rendered(self.trace, path)
+            data = rendered(self.formats, path)
             if path.exists() and self._confirmed != name:
                 self._confirmed = name
                 self._say("That file exists: Enter again overwrites it")

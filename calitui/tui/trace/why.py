@@ -1,0 +1,73 @@
+"""The cause on the trace screen: its line under the verdict, and where on the path it shows.
+
+This module must not know widgets.
+"""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from calitui.facts.text import clean
+from calitui.report.words import SEPARATOR, verdict_line
+from calitui.trace.finding import Finding, Severity
+from calitui.trace.path import Trace, Verdict
+from calitui.tui.findings.describe import STYLES, headed
+from calitui.tui.text import count
+
+PREFIX = "why: "
+"""How the cause begins in the report's verdict line."""
+
+
+def told(trace: Trace) -> Finding | None:
+    """The finding that the line under the verdict tells."""
+    return trace.findings[0] if trace.findings else None
+
+
+def line(trace: Trace, width: int) -> tuple[list[Content], Content | None]:
+    """Left: the cause, else that none was found. Right: the key that shows more."""
+    finding = told(trace)
+    if finding is None:
+        if trace.verdict is Verdict.DELIVERED or not trace.unchecked:
+            return [], None
+        codes = len({item.code for item in trace.unchecked})
+        words = f"? why: no cause found, and {count(codes, 'cause')} could not be checked"
+        return [Content.styled(words, "bold $warn")], _more("shows which", width)
+    cause = next((part for part in clean(verdict_line(trace)).split(SEPARATOR) if part.startswith(PREFIX)), "")
+    others = len(trace.findings) - 1
+    left = [Content.styled(cause or headed(finding), STYLES[finding.severity]), Content(clean(finding.summary))]
+    return left, _more(f"all {others + 1} findings" if others else "why", width)
+
+
+def _more(words: str, width: int) -> Content:
+    return Content.assemble(("d", "bold $link"), f" {words}" if width >= 60 else "")
+
+
+def at(trace: Trace, direction: str, number: int) -> tuple[Finding, ...]:
+    """The findings that belong to a hop."""
+    return tuple(
+        finding
+        for finding in trace.findings
+        if any(spot.direction == direction and spot.number == number for spot in finding.hops)
+    )
+
+
+def marks(trace: Trace, direction: str) -> dict[int, Severity]:
+    """The worst severity at each hop of `direction` that has a finding, by the hop's number."""
+    worst: dict[int, Severity] = {}
+    order = list(Severity)
+    for finding in trace.findings:
+        for spot in finding.hops:
+            if spot.direction == direction:
+                before = worst.get(spot.number, Severity.INFO)
+                worst[spot.number] = min(before, finding.severity, key=order.index)
+    return worst
+
+
+def place(trace: Trace, finding: Finding) -> tuple[int, int] | None:
+    """Direction and index of the first hop that `finding` belongs to."""
+    for spot in finding.hops:
+        for number, direction in enumerate(trace.directions):
+            for index, hop in enumerate(direction.hops):
+                if (direction.name, hop.number) == (spot.direction, spot.number):
+                    return number, index
+    return None
