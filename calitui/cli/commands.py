@@ -17,6 +17,8 @@ from calitui.errors import CalituiError
 
 COMMANDS = {
     "trace": "Read and print the path between two pods, both ways.",
+    "audit": "Read every node and print which can't reach which, and why.",
+    "explain": "What a finding's code means, and what mends it.",
     "pods": "List pods with their addresses and nodes.",
     "demo": "Open the screens on a recorded cluster.",
     "record": "Read a cluster and its nodes into a file that --from takes.",

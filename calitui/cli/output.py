@@ -10,6 +10,8 @@ from pathlib import Path
 from calitui.errors import CalituiError, Exit
 from calitui.facts.text import clean
 
+FORMS = ("text", "json", "markdown")
+"""What a report can be printed as."""
 WIDTH_OF_A_PIPE = 100
 """Columns of wrapped sentences where no terminal tells."""
 

@@ -10,14 +10,13 @@ from calitui.cli.flags import Command, Flags, shared
 from calitui.errors import Exit
 from calitui.trace.path import Verdict
 
-FORMS = ("text", "json", "markdown")
 EXITS = {Verdict.DELIVERED: Exit.DELIVERED, Verdict.BROKEN: Exit.BROKEN, Verdict.UNKNOWN: Exit.UNKNOWN}
 
 
 @click.command("trace", cls=Command)
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
-@click.option("-o", "--output", "form", type=click.Choice(FORMS), default="text", help="The form.")
+@click.option("-o", "--output", "form", type=click.Choice(output.FORMS), default="text", help="The form.")
 @click.option("--family", type=click.Choice(["4", "6"]), help="The IP family, where both ends have both.")
 @shared
 def command(flags: Flags, source: str, destination: str, form: str, family: str | None) -> None:
