@@ -17,6 +17,7 @@ from calitui.facts.node import Container, LookupAnswer, NetworkNamespace, NodeFa
 from calitui.nodes.parse import parse_answer, parse_pools
 from calitui.nodes.parse.namespace import HOST_SECTIONS, Reading, container_sections, read_forwarding, read_namespace
 from calitui.nodes.parse.sections import Output, Part, split_output
+from calitui.nodes.parse.surroundings import read_surroundings
 from calitui.nodes.parse.words import address, lines, verbatim
 
 SCRIPT = resources.files("calitui.nodes").joinpath("script.sh").read_text(encoding="utf-8")
@@ -88,7 +89,7 @@ def parse_output(
     pools, unread_pools = _rendered_pools(sections.get("pools"), cut)
     containers, absent = _containers(split, reading, containers_asked)
     identity = lines(sections["identity"].body) if "identity" in sections else []
-    return NodeFacts(
+    facts = NodeFacts(
         name=node,
         via=via,
         target=target,
@@ -102,6 +103,7 @@ def parse_output(
         rendered_pools=pools,
         missing=tuple(Missing(one.what, one.reason, node) for one in [*unread, *unread_pools, *missing, *absent]),
     )
+    return read_surroundings(reading, host.links if host else ()).added_to(facts)
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -4,17 +4,24 @@
 #
 # For each SOURCE and DESTINATION it asks the kernel where such a packet would go from here. For each CONTAINER_IP it
 # looks into the network namespace of the container that holds it, which takes root. Then it prints links, addresses,
-# routes, rules, neighbours and a few sysctls of the node itself, where its VXLAN devices send what, and, inside
-# calico-node, the pools as BIRD has been told of them.
+# routes, rules, neighbours and a few sysctls of the node itself, what its devices have counted, where its VXLAN devices
+# send what and whether they compute checksums, and, inside calico-node, the pools as BIRD has been told of them. Then:
 #
-# POSIX sh; needs ip, cat and grep, for containers ls, sed and sort, and nsenter unless their namespaces are named, and
-# for the forwarding databases of VXLAN devices bridge.
+#   the MTU that Felix wrote down for pods                                     /var/lib/calico/mtu
+#   which devices NetworkManager and systemd-networkd take for their own       files below /run
+#   whether systemd-networkd removes the routes of others                      networkd.conf and what is beside it
+#   which of Calico's daemons run                                              /proc/PID/comm
+#   the packet filter but for its NAT tables, as root                          iptables-save -c, nft list ruleset
+#   BIRD's status, protocols and routes, by its restricted mode                birdcl -r show ...
+#
+# POSIX sh; needs ip, cat and grep, for containers ls, sed and sort, and nsenter unless their namespaces are named, for
+# the forwarding databases of VXLAN devices bridge, and for BIRD birdcl, birdc, or nsenter into calico-node.
 #
 # Output: `=== calitui 1 NONCE`, then parts `=== NONCE section NAME` ... `=== NONCE status N`, and `=== NONCE end` when
 # all of it was printed. The nonce is new each time, so that no name or alias of a device can be taken for such a line.
 
-# Words are split on purpose, and with globbing off they are only split.
-# shellcheck disable=SC2086,SC2012,SC2034
+# Words are split on purpose, and with globbing off they are only split; every shell of a node has -ef.
+# shellcheck disable=SC2086,SC2012,SC2034,SC2317,SC3013
 LC_ALL=C
 export LC_ALL
 set -f
@@ -101,7 +108,9 @@ forwarding() {
   vxlan=$(ip -o link show type vxlan 2>/dev/null || ip -o link 2>/dev/null | grep '^[0-9]*: vxlan')
   printf '%s\n' "$vxlan" | while read -r number name rest; do
     name=${name%:} name=${name%@*}
-    [ -z "$name" ] || section "fdb $name" bridge fdb show dev "$name"
+    [ -n "$name" ] || continue
+    section "fdb $name" bridge fdb show dev "$name"
+    ! command -v ethtool >/dev/null 2>&1 || section "offloads $name" ethtool -k "$name"
   done
 }
 
@@ -190,6 +199,124 @@ container() {
   fi
 }
 
+# running: which of Calico's daemons run in this network namespace, and `bird`, the process id of one that is BIRD.
+running() {
+  bird=''
+  set +f
+  found=$(grep -HsxE 'bird6?|confd|calico-(node|felix|typha)|felix|typha' /proc/[0-9]*/comm 2>&1)
+  status=$?
+  set -f
+  mark section processes
+  if [ "$status" -gt 2 ]; then
+    mark stderr
+    printf '%s\n' "$found"
+  elif [ ! -r /proc/1/comm ]; then
+    mark stderr
+    printf '%s\n' 'the processes of others can not be seen (hidepid): run with --sudo'
+  else
+    # Of processes that end meanwhile grep says that they can't be read.
+    status=0
+    for line in $found; do
+      process=${line%/comm:*}
+      # Another node on the same machine has daemons too; what may not be looked at is taken for this one's.
+      [ ! -e "$process/ns/net" ] || [ /proc/self/ns/net -ef "$process/ns/net" ] || continue
+      printf '%s\n' "$line"
+      case $line in */comm:bird | */comm:bird6) bird=${process#/proc/} ;; esac
+    done
+  fi
+  mark status "$status"
+}
+
+# of_host: what services of the host's distribution are told or say of devices. Inside calico-node it is not to be seen.
+of_host() {
+  [ ! -d /etc/calico/confd ] || return
+  set +f
+  set -- /run/NetworkManager/devices/* /run/systemd/netif/links/* /etc/systemd/networkd.conf \
+    /etc/systemd/networkd.conf.d/*.conf /run/systemd/networkd.conf.d/*.conf /usr/lib/systemd/networkd.conf.d/*.conf
+  set -f
+  section host grep -HsE '^[[:blank:]]*(managed|ADMIN_STATE|ManageForeignRout[A-Za-z]*)[[:blank:]]*=' "$@"
+}
+
+# without_nat COMMAND [ARGUMENT ...]: what it prints but for the tables for NAT, most of it by far; its status.
+without_nat() {
+  {
+    code=$({ { "$@"; printf '%s' $? >&3; } | sed -e '/^\*nat$/,/^COMMIT$/d' -e '/^table ip6* nat {/,/^}/d' >&4; } 3>&1)
+  } 4>&1
+  return "$code"
+}
+
+# in_kernel: whether the kernel has nf_tables, by its list of modules that are loaded, that of those it was built with,
+# or its functions.
+in_kernel() {
+  grep -qs '^nf_tables ' /proc/modules && return
+  read -r release </proc/sys/kernel/osrelease
+  if [ -r "/lib/modules/$release/modules.builtin" ]; then
+    grep -q '/nf_tables\.ko' "/lib/modules/$release/modules.builtin"
+  else
+    grep -qs ' nf_tables_newtable$' /proc/kallsyms
+  fi
+}
+
+# packet_filter: the rules of both backends of iptables and of nftables. Asking for a backend that is not in use would
+# make the kernel load it: the old one is asked where the kernel names tables of it, the other where it has nf_tables.
+packet_filter() {
+  if [ "$uid" != 0 ]; then
+    mark section packet-filter
+    mark stderr
+    printf 'needs root: run with --sudo\n'
+    mark status 1
+    return
+  fi
+  nftables=''
+  ! in_kernel || nftables=yes
+  for command in iptables ip6tables; do
+    tables=''
+    { read -r tables </proc/net/"${command%tables}"_tables_names; } 2>/dev/null
+    [ -n "$tables$nftables" ] || continue
+    legacy=$command-legacy-save nft=$command-nft-save
+    command -v "$legacy" >/dev/null 2>&1 || legacy=''
+    command -v "$nft" >/dev/null 2>&1 || nft=''
+    if [ -z "$legacy$nft" ]; then
+      case $("$command-save" -V 2>&1) in *nf_tables*) nft=$command-save ;; *) legacy=$command-save ;; esac
+    fi
+    [ -z "$tables" ] || section "$command-legacy" without_nat $limit "${legacy:-$command-legacy-save}" -c
+    [ -z "$nftables" ] || [ -z "$nft" ] || section "$command-nft" without_nat $limit "$nft" -c
+  done
+  [ -z "$nftables" ] || section nft without_nat $limit nft list ruleset
+  mark section packet-filter
+  mark status 0
+}
+
+# birds: for each family the first control socket there is, and what BIRD says there. Restricted mode can change nothing.
+birds() {
+  client=''
+  for word in birdc birdcl; do
+    ! command -v "$word" >/dev/null 2>&1 || client=$word
+  done
+  if [ -z "$client" ] && [ -n "$bird" ] && [ "$uid" = 0 ] && command -v nsenter >/dev/null 2>&1; then
+    client="nsenter --mount=/proc/$bird/ns/mnt birdcl"
+  fi
+  mark section birds
+  four='' six=''
+  for directory in /run/bird /var/run/bird /var/run/calico; do
+    [ ! -d "$directory" ] || [ -x "$directory" ] || printf 'closed %s\n' "$directory"
+    [ ! -S "$directory/bird.ctl" ] || four=$directory/bird.ctl
+    [ ! -S "$directory/bird6.ctl" ] || six=$directory/bird6.ctl
+  done
+  [ -z "$four" ] || printf '4 %s %s\n' "$four" "${client:+$client -r -s $four}"
+  [ -z "$six" ] || printf '6 %s %s\n' "$six" "${client:+$client -r -s $six}"
+  mark status 0
+  [ -n "$client" ] || return
+  for socket in $four $six; do
+    family=4
+    [ "$socket" != "$six" ] || family=6
+    section "bird$family status" $limit $client -r -s "$socket" show status
+    [ "$status" -eq 0 ] || continue
+    section "bird$family protocols" $limit $client -r -s "$socket" show protocols all
+    section "bird$family routes" $limit $client -r -s "$socket" show route
+  done
+}
+
 main() {
   read -r nonce </proc/sys/kernel/random/uuid || nonce=$$
   printf '\n=== calitui 1 %s\n' "$nonce"
@@ -228,6 +355,7 @@ main() {
     shift
   done
   namespace '' ip
+  section counters cat /proc/net/dev
   forwarding
   # What confd wrote for BIRD is seen from inside calico-node only.
   pools=''
@@ -235,12 +363,23 @@ main() {
     [ ! -r "$file" ] || pools="$pools $file"
   done
   [ -z "$pools" ] || section pools cat $pools
-  ipv6=''
-  [ ! -d /proc/sys/net/ipv6/conf ] || ipv6='/proc/sys/net/ipv6/conf/*/forwarding'
+  others=''
+  [ ! -d /proc/sys/net/ipv6/conf ] || others='/proc/sys/net/ipv6/conf/*/forwarding'
+  for file in /proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max; do
+    [ ! -r "$file" ] || others="$others $file"
+  done
   set +f
   section sysctls grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding \
-    /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/proxy_arp $ipv6
+    /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/proxy_arp $others
   set -f
+  [ ! -r /var/lib/calico/mtu ] || section mtu cat /var/lib/calico/mtu
+  of_host
+  running
+  # A daemon that hangs must not take along what was read before: these two come last.
+  limit=''
+  ! command -v timeout >/dev/null 2>&1 || limit='timeout 10'
+  packet_filter
+  birds
   mark end
 }
 

@@ -1,6 +1,7 @@
 """BIRD's words read into facts, and printed again: what `birdcl` shows and what its control socket says.
 
-Source: `rt_show_rte` of BIRD 1.6's `nest/rt-table.c`, `proto_cmd_show` of `nest/proto.c`, `bgp_get_route_info`.
+Source: `rt_show_rte` of BIRD 1.6's `nest/rt-table.c`, `proto_cmd_show` of `nest/proto.c`, `bgp_get_route_info`, and
+`bgp_show_proto_info` of `proto/bgp/bgp.c`, which BIRD 2 says with more indentation.
 On the socket each line carries a four-digit code; lines that go on begin with one blank instead.
 """
 
@@ -20,7 +21,10 @@ _ROUTER_ID = re.compile(r"Router ID is ([0-9.]+)$")
 _STATUS = re.compile(
     r"(?:Current server time is|Last re(?:boot|configuration) on|Hostname is|Daemon is|Access restricted|BIRD v?\d).*"
 )
-_HEADING = re.compile(r"name +proto +table +state +since +info$")
+_HEADING = re.compile(r"name +proto +table +state +since +info$", re.IGNORECASE)
+_TABLE = re.compile(r"Table [\w.]+:$")
+_DETAIL = re.compile(r" {2,}(?P<key>[A-Z][\w ]{0,40}):(?: +(?P<value>[^ ].*))?")
+_ROUTES = re.compile(r"([0-9]{1,18}) (imported|exported)(?=,|$)")
 _VIA = r"via (?P<gateway>[0-9A-Fa-f:.]+) on (?P<device>[^ ]+)"
 _ROUTE = re.compile(
     rf"(?: *(?P<prefix>[0-9A-Fa-f:.]+/[0-9]{{1,3}}) +|[ \t]+)"
@@ -36,7 +40,7 @@ _PROTOCOL = re.compile(
 
 
 def parse_bird(text: str) -> BirdAnswer:
-    """Read what `birdcl` prints to `show route`, `show protocols` and `show status`, or the socket, in any mixture."""
+    """Read what `birdcl` or the socket says to `show route`, `show protocols [all]` and `show status`, in any order."""
     answer = _Draft()
     on_socket = any(_CODE.match(line) for line in lines(text))
     for raw in lines(text):
@@ -65,6 +69,7 @@ class _Draft:
         self.routes: list[BirdRoute] = []
         self.protocols: list[BirdProtocol] = []
         self.status: list[str] = []
+        self.in_protocol = False
         self.unparsed: list[str] = []
 
     def take(self, line: str) -> bool:
@@ -72,16 +77,25 @@ class _Draft:
         banner = _BANNER.search(line)
         if banner:
             self.version = clean(banner[1])
+            self.in_protocol = False
             return True
         stripped = line.strip(" ")
-        if not stripped or stripped.startswith("bird>") or _HEADING.fullmatch(stripped):
+        if not stripped:
+            return True
+        if self.in_protocol and line.startswith("  "):
+            self._detail(line)
+            return True
+        self.in_protocol = False
+        if stripped.startswith("bird>") or _HEADING.fullmatch(stripped) or _TABLE.fullmatch(stripped):
             return True
         router = _ROUTER_ID.match(stripped)
         if router:
             self.router_id = address(router[1])
             return self.router_id is not None
         if _STATUS.fullmatch(stripped):
-            self.status.append(verbatim(stripped))
+            # What is asked in restricted mode is answered with these words first, each time.
+            if stripped != "Access restricted":
+                self.status.append(verbatim(stripped))
             return True
         return self._route(line) or self._hop(line) or self._protocol(stripped)
 
@@ -143,7 +157,38 @@ class _Draft:
                 text=verbatim(line),
             )
         )
+        self.in_protocol = True
         return True
+
+    def _detail(self, line: str) -> None:
+        """One of the indented lines below a protocol; of most of them nothing is kept."""
+        said = _DETAIL.fullmatch(line)
+        if said is None or not said["value"]:
+            return
+        value = said["value"].rstrip(" ")
+        known = self.protocols[-1]
+        match said["key"]:
+            case "Neighbor address":
+                known = msgspec.structs.replace(known, neighbour=address(value.partition("%")[0]))
+            case "Neighbor AS" if value.isdecimal() and len(value) <= 10:
+                known = msgspec.structs.replace(known, neighbour_as=int(value))
+            case "Source address":
+                known = msgspec.structs.replace(known, source=address(value.partition("%")[0]))
+            case "Last error":
+                known = msgspec.structs.replace(known, last_error=verbatim(value))
+            case "Routes":
+                # A session of BIRD 2 says it for each of its channels.
+                counted = {what: int(count) for count, what in _ROUTES.findall(value)}
+                known = msgspec.structs.replace(
+                    known,
+                    imported=_sum(known.imported, counted.get("imported")),
+                    exported=_sum(known.exported, counted.get("exported")),
+                )
+        self.protocols[-1] = known
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first if second is None else first + second
 
 
 def _ip(word: str | None) -> str | None:

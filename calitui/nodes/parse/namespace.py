@@ -9,6 +9,7 @@ import msgspec
 
 from calitui.facts.missing import Missing
 from calitui.facts.node import ForwardingEntry, NetworkNamespace, Rule
+from calitui.nodes.parse.counters import parse_counters
 from calitui.nodes.parse.links import parse_links
 from calitui.nodes.parse.neighbours import parse_fdb, parse_neighbours, parse_sysctls
 from calitui.nodes.parse.routes import parse_routes
@@ -18,9 +19,10 @@ from calitui.nodes.parse.words import Parsed, lines, verbatim
 
 _NAMES = ("links", "addresses", "routes", "routes6", "rules", "rules6", "neighbours")
 
-HOST_SECTIONS = {name: name for name in (*_NAMES, "sysctls")}
+HOST_SECTIONS = {name: name for name in (*_NAMES, "sysctls", "counters")}
 """The node's own sections: the name of each in the output, and what to call it where it is missing."""
 
+_PROGRAMS = {"sysctls": "grep", "counters": "cat"}
 _NO_SUCH_COMMAND = 127
 _NO_IPV6 = "Address family not supported"
 _DEFAULT_PRIORITIES = frozenset({0, 32766, 32767})
@@ -58,6 +60,8 @@ def read_namespace(reading: Reading, names: dict[str, str]) -> tuple[NetworkName
     rules6 = parse_rules(bodies["rules6"], 6)
     neighbours = parse_neighbours(bodies["neighbours"])
     sysctls, unparsed["sysctls"] = parse_sysctls(bodies.get("sysctls", ""))
+    counters = parse_counters(bodies.get("counters", ""))
+    unparsed |= {"counters": counters.unparsed}
     unparsed |= {"routes": routes.unparsed, "routes6": routes6.unparsed, "neighbours": neighbours.unparsed}
     unparsed |= {"rules": rules.unparsed, "rules6": rules6.unparsed}
     for kind, odd in unparsed.items():
@@ -74,6 +78,7 @@ def read_namespace(reading: Reading, names: dict[str, str]) -> tuple[NetworkName
         routes=routes.items + routes6.items,
         rules=rules.items + rules6.items,
         neighbours=neighbours.items,
+        counters=counters.items,
         sysctls=sysctls,
         unparsed=tuple(line for odd in unparsed.values() for line in odd),
         complete=complete,
@@ -135,7 +140,7 @@ def _why_unread(part: Part | None, kind: str, cut: str) -> str:
     if part.status == _NO_SUCH_COMMAND and kind == "fdb":
         return "`bridge` is not there, as in the image of calico-node"
     if part.status == _NO_SUCH_COMMAND:
-        return f"`{'grep' if kind == 'sysctls' else 'ip'}` is not installed on this node, or not in its PATH"
+        return f"`{_PROGRAMS.get(kind, 'ip')}` is not installed on this node, or not in its PATH"
     said = lines(part.said)
     return verbatim(said[0])[:200] if said else f"the command ended with status {part.status}"
 

@@ -1,0 +1,55 @@
+"""The node script's sections of the packet filter: whether all of it was read. What rules say is not known here."""
+
+from __future__ import annotations
+
+from calitui.facts.missing import Missing
+from calitui.facts.packet_filter import PacketFilter
+from calitui.nodes.parse.namespace import Reading
+from calitui.nodes.parse.packet_filter import parse_packet_filter
+from calitui.nodes.parse.sections import Part
+from calitui.nodes.parse.words import lines, verbatim
+
+PACKET_FILTER = "packet filter"
+"""What to call it where it is missing."""
+
+SECTIONS = {
+    "iptables-legacy": "iptables-legacy-save",
+    "iptables-nft": "iptables-nft-save",
+    "ip6tables-legacy": "ip6tables-legacy-save",
+    "ip6tables-nft": "ip6tables-nft-save",
+    "nft": "nft",
+}
+"""The sections, each with the program that prints it."""
+
+_END = "packet-filter"
+_NO_SUCH_COMMAND = 127
+_TOO_LATE = 124
+
+
+def read_packet_filter(reading: Reading) -> tuple[PacketFilter | None, list[Missing]]:
+    """All of the filter, without chains where the kernel has none, or None and why a part of it was not read."""
+    end = reading.sections.get(_END)
+    parts = {name: reading.sections[name] for name in SECTIONS if name in reading.sections}
+    if end is None or end.status is None:
+        return None, [Missing(PACKET_FILTER, reading.cut)]
+    if end.status != 0:
+        return None, [Missing(PACKET_FILTER, verbatim(end.said or end.body)[:200])]
+    for name, part in parts.items():
+        why = _why_unread(name, part, reading.cut)
+        if why:
+            return None, [Missing(PACKET_FILTER, why)]
+    return parse_packet_filter({name: part.body for name, part in parts.items()}), []
+
+
+def _why_unread(name: str, part: Part, cut: str) -> str:
+    program = SECTIONS[name]
+    if part.status is None:
+        return cut
+    if part.status == 0:
+        return ""
+    if part.status == _NO_SUCH_COMMAND:
+        return f"the kernel has rules that `{program}` prints, which is not installed on this node"
+    if part.status == _TOO_LATE:
+        return f"`{program}` took too long"
+    said = lines(part.said)
+    return f"`{program}`: " + (verbatim(said[0])[:200] if said else f"it ended with status {part.status}")
