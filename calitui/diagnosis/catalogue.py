@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from calitui.diagnosis import kernel_routes, pods, routes
+from calitui.diagnosis import addresses, kernel_routes, pods, routes
 from calitui.diagnosis.entry import Entry
 from calitui.diagnosis.scene import Scene
 from calitui.trace.finding import Finding, Unchecked
@@ -13,6 +13,7 @@ Check = Callable[[Scene], Iterator[Finding | Unchecked]]
 """Looks for some entries' faults in a scene. Pure; raises nothing, whatever the facts say."""
 
 FAMILIES: tuple[tuple[tuple[Entry, ...], tuple[Check, ...]], ...] = (
+    (addresses.ENTRIES, addresses.CHECKS),
     (routes.ENTRIES, (*routes.CHECKS, kernel_routes.not_in_kernel)),
     (pods.ENTRIES, pods.CHECKS),
 )
