@@ -12,7 +12,7 @@ from functools import cached_property
 
 import msgspec
 
-from calitui.diagnosis.scene import Network, Scene, address, network
+from calitui.diagnosis.scene import Scene, address, network
 from calitui.facts.cluster import IPPool, Node
 
 _HOST = "affinity host:"
@@ -34,16 +34,14 @@ class Claim(msgspec.Struct, frozen=True):
     source: str
     pool: IPPool | None
 
-    @property
-    def family(self) -> int:
-        """4 or 6."""
-        return 6 if ":" in self.cidr else 4
+    family: int = 4
 
 
 class Expected(msgspec.Struct, frozen=True):
     """The route a node should have to a claim of another. `next_hop` is the gateway, None where it is not known.
 
-    `on_link` is whether the owner's address is in the node's own subnet; None where a mask is not known.
+    `on_link` is whether the owner's address is in the node's own subnet; None where a mask is not known, or where it
+    does not matter because everything goes through a tunnel.
     """
 
     claim: Claim
@@ -57,6 +55,7 @@ class Expectation:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        self._routes: dict[tuple[str, str, bool | None], Expected | None] = {}
 
     @cached_property
     def claims(self) -> tuple[Claim, ...]:
@@ -83,7 +82,9 @@ class Expectation:
                 around, pool = network(cidr), self.pool(cidr)
                 pods = [address(ip) for pod in scene.pods if pod.node == node.name for ip in pod.ips]
                 if around is not None and pool is not None and any(ip in around for ip in pods if ip is not None):
-                    found.append(Claim(str(around), node.name, f"API Node {node.name} podCIDR: {cidr}", pool))
+                    found.append(
+                        Claim(str(around), node.name, f"API Node {node.name} podCIDR: {cidr}", pool, _family(cidr))
+                    )
         return found
 
     def unknowable(self) -> str | None:
@@ -102,15 +103,21 @@ class Expectation:
 
     def route(self, node: str, claim: Claim) -> Expected | None:
         """What `node` should have towards a claim of another node, None where that can't be said."""
+        on_link = self.on_link(node, claim.node, claim.family) if _depends_on_masks(claim) else None
+        key = (claim.cidr, claim.node, on_link)
+        if key not in self._routes:
+            self._routes[key] = self._expected(claim, on_link)
+        return self._routes[key]
+
+    def _expected(self, claim: Claim, on_link: bool | None) -> Expected | None:
         pool = claim.pool
         if pool is None or (pool.disable_bgp_export and pool.vxlan_mode == "Never"):
             return None
-        on_link = self.on_link(node, claim.node, claim.family)
         carriage = _carriage(pool, claim.family, on_link)
-        owner = self._scene.node(claim.node)
         if carriage is None:
             return None
         if carriage is Carriage.VXLAN:
+            owner = self._scene.node(claim.node)
             gateway = owner.vxlan_address6 if claim.family == 6 else owner.vxlan_address
         else:
             gateway = self.address(claim.node, claim.family)
@@ -125,9 +132,8 @@ class Expectation:
 
         Source: confd's bird_ipam.cfg template compares the next hop with the node's own network (CrossSubnet).
         """
-        subnet, far = self._networks[family].get(node), self.address(other, family)
-        found = address(far)
-        return None if subnet is None or found is None else found in subnet
+        subnet, far = self._networks[family].get(node), self._numbers[family].get(other)
+        return None if subnet is None or far is None else far & subnet[1] == subnet[0]
 
     @cached_property
     def _addresses(self) -> dict[int, dict[str, str]]:
@@ -142,10 +148,18 @@ class Expectation:
         return found
 
     @cached_property
-    def _networks(self) -> dict[int, dict[str, Network]]:
+    def _numbers(self) -> dict[int, dict[str, int]]:
+        return {
+            family: {name: int(found) for name, ip in held.items() if (found := address(ip)) is not None}
+            for family, held in self._addresses.items()
+        }
+
+    @cached_property
+    def _networks(self) -> dict[int, dict[str, tuple[int, int]]]:
+        """Each node's own subnet as numbers: the prefix and its mask."""
         return {
             family: {
-                node.name: subnet
+                node.name: (int(subnet.network_address), int(subnet.netmask))
                 for node in self._scene.cluster.nodes
                 if (subnet := network(_annotated(node, family))) is not None
             }
@@ -158,6 +172,16 @@ class Expectation:
         cluster = self._scene.cluster
         default = next((one for one in cluster.bgp if one.name == "default"), None)
         return (default is None or default.mesh is not False) and not cluster.bgp_peers
+
+
+def _family(cidr: str) -> int:
+    return 6 if ":" in cidr else 4
+
+
+def _depends_on_masks(claim: Claim) -> bool:
+    """Whether it matters if two nodes share a subnet: not where everything goes through a tunnel."""
+    pool = claim.pool
+    return pool is not None and "Always" not in (pool.ipip_mode if claim.family == 4 else "Never", pool.vxlan_mode)
 
 
 def _annotated(node: Node, family: int) -> str | None:

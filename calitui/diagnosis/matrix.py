@@ -83,7 +83,10 @@ class _Picture:
                 self._mark(pair, Reach.UNKNOWN)
                 self.reasons.setdefault(pair, judged.reason)
             return
-        self._mark(pair, Reach.BROKEN)
+        # Whether the router knows the pods can't be read, so a bare packet may get there.
+        bare = judged.state is State.BARE
+        if not bare or self._reach(pair) is not Reach.BROKEN:
+            self._mark(pair, Reach.UNKNOWN if bare else Reach.BROKEN)
         self.reasons.setdefault(pair, f"route to {judged.claim.cidr}: {judged.state.value}")
         if (position := self._cause(judged.node, judged.claim)) is not None:
             self._blame(pair, position)
@@ -140,6 +143,7 @@ _ROUTE_CODES = frozenset(
         "multipath-not-encapsulated",
         "pool-mode-route-mismatch",
         "next-hop-is-gateway",
+        "no-l2-path",
         "block-route-wrong-next-hop",
     }
 )

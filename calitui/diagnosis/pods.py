@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from calitui.diagnosis.calico_node import restart
 from calitui.diagnosis.entry import Entry
 from calitui.diagnosis.expectation import Expectation
-from calitui.diagnosis.routing import exact_routes
 from calitui.diagnosis.scene import Scene, address, network
 from calitui.facts.cluster import Pod
 from calitui.facts.node import Route
@@ -92,12 +91,25 @@ def own_routes(scene: Scene) -> Iterator[Finding | Unchecked]:
             if said.node in by_node:
                 yield said
             continue
-        tables = {family: exact_routes(said, family) for family in (4, 6)}
-        for pod in by_node.get(said.node, ()):
-            yield from _of_pod(scene, said, pod, tables)
+        if said.node in by_node:
+            hosts = _host_routes(said)
+            for pod in by_node[said.node]:
+                yield from _of_pod(scene, said, pod, hosts)
 
 
-def _of_pod(scene: Scene, place: Place, pod: Pod, tables: dict[int, dict[str, Route]]) -> Iterator[Finding]:
+def _host_routes(place: Place) -> dict[str, Route]:
+    """The routes of single addresses in table main, by address; of several the one that the kernel prefers."""
+    found: dict[str, Route] = {}
+    for route in place.namespace.routes:
+        ip, _, length = route.prefix.partition("/")
+        if length in ("32", "128") and table_name(route.table) == "main" and (length == "128") is (":" in ip):
+            known = found.get(ip)
+            if known is None or route.metric < known.metric:
+                found[ip] = route
+    return found
+
+
+def _of_pod(scene: Scene, place: Place, pod: Pod, hosts: dict[str, Route]) -> Iterator[Finding]:
     names = {veth_name(pod.namespace, pod.name, prefix) for prefix in scene.fabric.prefixes}
     there = next((name for name in names if place.link(name) is not None), None)
     label = f"{pod.namespace}/{pod.name}"
@@ -109,7 +121,7 @@ def _of_pod(scene: Scene, place: Place, pod: Pod, tables: dict[int, dict[str, Ro
             or not place.read("routes6" if found.version == 6 else "routes")
         ):
             continue
-        route = tables[found.version].get(f"{ip}/{found.max_prefixlen}")
+        route = hosts.get(str(found))
         if route is None and _in_other_table(place, ip):
             continue
         if there is None and (route is None or place.link(route.device) is None):

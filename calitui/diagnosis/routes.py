@@ -9,7 +9,7 @@ from calitui.diagnosis import routes_entries as entries
 from calitui.diagnosis.calico_node import restart
 from calitui.diagnosis.entry import Entry
 from calitui.diagnosis.expectation import Carriage
-from calitui.diagnosis.routing import Judged, Routing, State, exact_routes
+from calitui.diagnosis.routing import Judged, Routing, State
 from calitui.diagnosis.scene import Scene
 from calitui.facts.node import Route
 from calitui.trace.finding import Finding, Unchecked
@@ -54,49 +54,6 @@ def between_nodes(scene: Scene) -> Iterator[Finding | Unchecked]:
     yield from _missing(scene, by_state.get(State.MISSING, ()))
 
 
-def tunnelless(scene: Scene) -> Iterator[Finding | Unchecked]:
-    """Pairs of nodes in different networks whose packets go bare to a router that nobody told of the pods."""
-    routing = scene.of(Routing)
-    expectation = routing.expectation
-    if expectation.unknowable() is not None or not expectation.is_full_mesh:
-        return
-    faulty = {(judged.node, judged.claim.cidr) for judged in routing.faults}
-    for node in scene.nodes:
-        place = scene.place(node)
-        if place is None:
-            continue
-        tables = {family: exact_routes(place, family) for family in (4, 6)}
-        for claim in expectation.claims:
-            expected = expectation.route(node, claim) if claim.node != node else None
-            if expected is None or expected.carriage is not Carriage.PLAIN or expected.on_link is not False:
-                continue
-            route = tables[claim.family].get(claim.cidr)
-            if route is None or route.gateway is None or route.gateway == expected.next_hop:
-                continue
-            if (node, claim.cidr) in faulty:
-                continue
-            yield _no_l2(scene, node, Judged(node, claim, State.AS_EXPECTED, expected, route))
-
-
-def _no_l2(scene: Scene, node: str, judged: Judged) -> Finding:
-    claim, route = judged.claim, judged.route
-    mine, theirs = scene.node(node), scene.node(claim.node)
-    pool = claim.pool.name if claim.pool is not None else "default-ipv4-ippool"
-    summary = (
-        f"Packets from {node} to pods on {claim.node} go to the router {route.gateway if route else '?'} with the "
-        "pods' own addresses, for the two nodes are in different networks and the pool uses no tunnel: the router "
-        "has to know the pods' addresses, and nothing here tells it."
-    )
-    evidence = (
-        scene.line(node, "ip route", route.text) if route else "",
-        f"API Node {node} projectcalico.org/IPv4Address: {mine.bgp_address}",
-        f"API Node {claim.node} projectcalico.org/IPv4Address: {theirs.bgp_address}",
-        _pool_line(judged),
-    )
-    fix = (f'kubectl patch ippool {pool} --type merge -p \'{{"spec":{{"ipipMode":"CrossSubnet"}}}}\'',)
-    return entries.NO_L2.found(node, summary, evidence=evidence, fix=fix, subject=claim.cidr, affected=(claim.node,))
-
-
 def _not_known(judged: Iterable[Judged]) -> Iterator[Unchecked]:
     for node, reason in dict.fromkeys((one.node, one.reason) for one in judged):
         yield entries.MISSING.unchecked(node, reason)
@@ -115,7 +72,7 @@ def _each(scene: Scene, entry: Entry, judged: Iterable[Judged], words: Words) ->
         blocks = sorted({one.claim.cidr for one in members})
         evidence = [scene.line(node, _command(one), one.route.text) for one in members[:MOST_LINES] if one.route]
         evidence += [one.claim.source for one in members[:MOST_LINES]]
-        evidence.append(_pool_line(first))
+        evidence += [*_masks(scene, first), _pool_line(first)]
         affected = [name for one in members for name in (one.claim.node, one.leads_to) if name]
         yield entry.found(
             node,
@@ -186,8 +143,23 @@ def _pool_line(judged: Judged) -> str:
     return f"API IPPool {pool.name} {pool.cidr}: ipipMode {pool.ipip_mode}, vxlanMode {pool.vxlan_mode}"
 
 
+def _masks(scene: Scene, judged: Judged) -> tuple[str, ...]:
+    """The nodes' addresses with their masks, where it matters whether they share a network."""
+    if judged.state not in (State.BARE, State.GATEWAY):
+        return ()
+    nodes = [scene.node(name) for name in (judged.node, judged.claim.node)]
+    family = judged.claim.family
+    held = [node.bgp_address6 if family == 6 else node.bgp_address for node in nodes]
+    return tuple(
+        f"API Node {node.name} projectcalico.org/IPv{family}Address: {ip}" for node, ip in zip(nodes, held, strict=True)
+    )
+
+
 def _fix(scene: Scene, judged: Judged) -> tuple[str, ...]:
-    node, route = judged.node, judged.route
+    node, route, pool = judged.node, judged.route, judged.claim.pool
+    if judged.state is State.BARE and pool is not None:
+        mode = "vxlanMode" if judged.claim.family == 6 else "ipipMode"
+        return (f'kubectl patch ippool {pool.name} --type merge -p \'{{"spec":{{"{mode}":"CrossSubnet"}}}}\'',)
     target = judged.leads_to if judged.state is State.WRONG_NEXT_HOP and judged.leads_to else node
     if judged.state is State.FOREIGN and route is not None:
         return (f"ssh {node} sudo ip route del {_selector(route)}", *restart(scene, node))
@@ -250,6 +222,16 @@ _WORDS: tuple[tuple[State, Entry, Words], ...] = (
         ),
     ),
     (
+        State.BARE,
+        entries.NO_L2,
+        lambda one: (
+            f"Packets from {one.node} to pods on {one.claim.node} go to the router "
+            f"{one.route.gateway if one.route else '?'} with the pods' own addresses, for the two nodes are in "
+            "different networks and the pool uses no tunnel: the router has to know the pods' addresses, and "
+            "nothing here tells it."
+        ),
+    ),
+    (
         State.GATEWAY,
         entries.GATEWAY,
         lambda one: (
@@ -295,4 +277,4 @@ ENTRIES = (
     entries.NOT_IN_KERNEL,
     entries.MISSING,
 )
-CHECKS = (programmed, between_nodes, tunnelless)
+CHECKS = (programmed, between_nodes)

@@ -35,6 +35,7 @@ class State(StrEnum):
     WRONG_DEVICE = "wrong device"
     MULTIPATH = "several next hops"
     FOREIGN = "somebody else's"
+    BARE = "through a router without a tunnel"
     NOT_KNOWN = "not known"
 
 
@@ -104,9 +105,10 @@ class Routing:
             return Judged(node, claim, State.MULTIPATH, expected, route)
         verdicts = [self._hop(place, hop, expected) for hop in hops]
         state, leads_to = next((one for one in verdicts if one[0] is not State.AS_EXPECTED), verdicts[0])
-        if state is not State.AS_EXPECTED and self._is_foreign(node, route, expected):
+        if state not in (State.AS_EXPECTED, State.BARE, State.NOT_KNOWN) and self._is_foreign(node, route, expected):
             state = State.FOREIGN
-        return Judged(node, claim, state, expected, route, leads_to)
+        reason = "no mask tells whether the two nodes share a network" if state is State.NOT_KNOWN else ""
+        return Judged(node, claim, state, expected, route, leads_to, reason)
 
     def _hop(self, place: Place, hop: NextHop, expected: Expected) -> tuple[State, str | None]:
         """What one next hop is: the right one, or what is wrong with it and whose it is."""
@@ -128,11 +130,13 @@ class Routing:
             return State.WRONG_NEXT_HOP, leads_to
         if wanted is not None:
             return (State.WRONG_NEXT_HOP, leads_to) if expected.next_hop else (State.NOT_KNOWN, None)
-        if expected.on_link and self.expectation.is_full_mesh and self._is_router(place, hop.gateway):
-            return State.GATEWAY, None
-        return (State.AS_EXPECTED, None) if not expected.on_link or not self.expectation.is_full_mesh else (
-            State.WRONG_NEXT_HOP, leads_to
-        )  # fmt: skip
+        if not self.expectation.is_full_mesh or hop.gateway.lower().startswith("fe80:"):
+            return State.AS_EXPECTED, None
+        if expected.on_link is None:
+            return State.NOT_KNOWN, None
+        if not expected.on_link:
+            return State.BARE, None
+        return (State.GATEWAY if self._is_router(place, hop.gateway) else State.WRONG_NEXT_HOP), None
 
     def _reflects(self, node: str) -> bool:
         """Whether a node is a route reflector that may stand in the way on purpose."""
