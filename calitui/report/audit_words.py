@@ -17,9 +17,6 @@ from calitui.facts.text import clean
 from calitui.report.words import SEPARATOR, counted, listed, named
 from calitui.trace.finding import Finding, Severity
 
-MOST_PAIRS = 100_000
-"""Pairs of one kind that are looked at for the list; a cluster that can't be read at all has a million."""
-
 
 class AuditVerdict(StrEnum):
     """All of an audit in a word."""
@@ -94,12 +91,19 @@ def pairs(audit: Audit, *reaches: Reach) -> Iterator[Pair]:
 
 def stretches(audit: Audit, reach: Reach) -> list[Stretch]:
     """The pairs that are like `reach`, those with a cause and a node in common together, the longest first."""
-    groups: dict[str, list[Pair]] = {}
-    for number, pair in enumerate(pairs(audit, reach)):
-        if number >= MOST_PAIRS:
-            break
-        groups.setdefault(", ".join(pair.codes) or pair.reason or "the reason is not known", []).append(pair)
-    found = [stretch for why, members in groups.items() for stretch in _joined(why, members)]
+    groups: dict[str, list[tuple[int, int]]] = {}
+    words: dict[tuple[int, ...], str] = {}
+    for source, row in enumerate(audit.rows):
+        for destination, mark in enumerate(row) if reach.value in row else ():
+            if mark == reach.value:
+                at = (source, destination)
+                causes = audit.causes.get(at, ())
+                if causes not in words:
+                    words[causes] = ", ".join(_codes(audit, causes))
+                why = words[causes] or audit.reasons.get(at) or "the reason is not known"
+                groups.setdefault(why, []).append(at)
+    names = [clean(node) for node in audit.nodes]
+    found = [stretch for why, members in groups.items() for stretch in _joined(clean(why), members, names)]
     return sorted(found, key=lambda one: -len(one.sources) * len(one.destinations))
 
 
@@ -141,21 +145,24 @@ def _first_words(audit: Audit, said: AuditVerdict, errors: list[Finding]) -> str
 
 
 def _pair(audit: Audit, source: int, destination: int, reach: Reach) -> Pair:
-    causes = (audit.findings[at] for at in audit.causes.get((source, destination), ()) if at < len(audit.findings))
-    codes = tuple(dict.fromkeys(clean(finding.code) for finding in causes))
+    codes = _codes(audit, audit.causes.get((source, destination), ()))
     reason = clean(audit.reasons.get((source, destination), ""))
     return Pair(clean(audit.nodes[source]), clean(audit.nodes[destination]), reach, codes, reason)
 
 
-def _joined(why: str, members: list[Pair]) -> Iterator[Stretch]:
-    outward = Counter(pair.source for pair in members)
-    inward = Counter(pair.destination for pair in members)
-    rows: dict[str, list[str]] = {}
-    columns: dict[str, list[str]] = {}
-    for pair in members:
-        if outward[pair.source] >= inward[pair.destination]:
-            rows.setdefault(pair.source, []).append(pair.destination)
+def _codes(audit: Audit, causes: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(clean(audit.findings[at].code) for at in causes if at < len(audit.findings)))
+
+
+def _joined(why: str, members: list[tuple[int, int]], names: list[str]) -> Iterator[Stretch]:
+    outward = Counter(source for source, _ in members)
+    inward = Counter(destination for _, destination in members)
+    rows: dict[int, list[str]] = {}
+    columns: dict[int, list[str]] = {}
+    for source, destination in members:
+        if outward[source] >= inward[destination]:
+            rows.setdefault(source, []).append(names[destination])
         else:
-            columns.setdefault(pair.destination, []).append(pair.source)
-    yield from (Stretch((source,), tuple(others), why) for source, others in rows.items())
-    yield from (Stretch(tuple(others), (destination,), why) for destination, others in columns.items())
+            columns.setdefault(destination, []).append(names[source])
+    yield from (Stretch((names[source],), tuple(others), why) for source, others in rows.items())
+    yield from (Stretch(tuple(others), (names[destination],), why) for destination, others in columns.items())
