@@ -81,6 +81,7 @@ class Devices:
         self._scene = scene
         self._prefixes: dict[str, bool] = {}
         self._routes: dict[str, tuple[Route, ...]] = {}
+        self._exits: dict[str, tuple[tuple[str, int | None, int], ...]] = {}
         self._outside: dict[tuple[int, Network], tuple[str, ...]] = {}
 
     # tunnels
@@ -163,6 +164,19 @@ class Devices:
                 if route.kind == "unicast" and self._is_in_question(route.prefix) and _leaves(place, route)
             )
         return self._routes[place.node]
+
+    def exits(self, place: Place) -> tuple[tuple[str, int | None, int], ...]:
+        """The different ways of those routes out of a node: device, the route's own MTU, IP family."""
+        if place.node not in self._exits:
+            self._exits[place.node] = tuple(
+                dict.fromkeys(
+                    (hop.device, route.mtu, 6 if ":" in route.prefix else 4)
+                    for route in self.block_routes(place)
+                    for hop in hops(route)
+                    if hop.device
+                )
+            )
+        return self._exits[place.node]
 
     def _is_in_question(self, prefix: str) -> bool:
         known = self._prefixes.get(prefix)

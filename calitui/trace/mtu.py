@@ -42,11 +42,11 @@ class Squeeze(msgspec.Struct, frozen=True, kw_only=True):
 class PathMtu(msgspec.Struct, frozen=True, kw_only=True):
     """The MTU along one direction, in bytes of the inner IP packet.
 
-    `encapsulation` is the direction's. `sends` is the largest packet that the source makes (its container's MTU, else its veth's), None if not known.
-    `carries` is the largest that everything after the source lets through, None unless all of it was read and the
-    direction is delivered; `at_most` the same over what was read. `narrowest` is the position in `stations` that sets
-    `at_most`. `overhead` is the most that outer headers take. `squeezes` are the stations where packets of the source
-    do not pass as they are, in order.
+    `encapsulation` is the direction's. `sends` is the largest packet that the source makes (its container's MTU, else
+    its veth's), None if not known. `carries` is the largest that everything after the source lets through, None unless
+    all of it was read and the direction is delivered; `at_most` the same over what was read. `narrowest` is the
+    position in `stations` that sets `at_most`. `overhead` is the most that outer headers take. `squeezes` are the
+    stations where packets of the source do not pass as they are, in order.
     """
 
     family: int

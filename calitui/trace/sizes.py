@@ -61,9 +61,14 @@ def path_mtu(direction: Direction) -> PathMtu:
     )
 
 
+def overhead(encapsulation: Encapsulation | None, family: int) -> int:
+    """The bytes that one outer header of IP `family` takes of a NIC's MTU."""
+    return _OVERHEADS.get((encapsulation, family), 0) if encapsulation is not None else 0
+
+
 def overhead_of(headers: Iterable[Header]) -> int:
     """The bytes that outer headers take of a NIC's MTU."""
-    return sum(_OVERHEADS.get(_wrapped_by(header), 0) for header in headers)
+    return sum(overhead(*_wrapped_by(header)) for header in headers)
 
 
 def _wrapped_by(header: Header) -> tuple[Encapsulation, int]:
@@ -83,15 +88,15 @@ def _counts(hop: Hop) -> bool:
 
 def _station(hop: Hop, *, through_router: bool) -> MtuStation:
     wrapped = hop.step in (Step.NIC_OUT, Step.NIC_IN)
-    overhead = overhead_of(hop.packet[:-1]) if wrapped else 0
+    taken = overhead_of(hop.packet[:-1]) if wrapped else 0
     return MtuStation(
         number=hop.number,
         node=hop.node,
         device=hop.device,
         what=_WHAT[hop.step],
         mtu=hop.mtu,
-        overhead=overhead,
-        fits=None if hop.mtu is None else max(hop.mtu - overhead, 0),
+        overhead=taken,
+        fits=None if hop.mtu is None else max(hop.mtu - taken, 0),
         limits=hop.step is not Step.TUNNEL_IN,
         # Behind a router it is the router that knows the smaller MTU, and answers.
         silent=hop.step in (Step.VETH_IN, Step.CONTAINER_IN) or (hop.step is Step.NIC_IN and not through_router),
