@@ -92,8 +92,17 @@ class _Picture:
             self._blame(pair, position)
 
     def _cause(self, node: str, claim: Claim) -> int | None:
-        """The finding that stands for a judgement: about this block on this node, or about both nodes."""
-        return self._by_pair.get((node, claim.node))
+        """The finding that stands for a judgement: about one of its two nodes, or about the pool of both."""
+        found = self._by_pair.get((node, claim.node))
+        if found is not None:
+            return found
+        return next((place for place, nodes in self._wide if node in nodes and claim.node in nodes), None)
+
+    @cached_property
+    def _wide(self) -> list[tuple[int, frozenset[str]]]:
+        """The findings about no node in particular, with the nodes they affect."""
+        findings = enumerate(self._grouped.findings)
+        return [(place, frozenset(one.affected)) for place, one in findings if one.node is None and one.affected]
 
     @cached_property
     def _by_pair(self) -> dict[tuple[str, str], int]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from calitui.diagnosis import routes_entries as entries
 from calitui.diagnosis.calico_node import restart
 from calitui.diagnosis.entry import Entry
 from calitui.diagnosis.expectation import Carriage
+from calitui.diagnosis.routes_words import OF_POOLS, WORDS, Words
 from calitui.diagnosis.routing import Judged, Routing, State
 from calitui.diagnosis.scene import Scene
 from calitui.facts.node import Route
-from calitui.trace.finding import Finding, Unchecked
+from calitui.trace.finding import Finding, Severity, Unchecked
 
 MOST_LINES = 6
 """Lines of evidence of one kind in one finding."""
@@ -49,7 +50,7 @@ def between_nodes(scene: Scene) -> Iterator[Finding | Unchecked]:
     for judged in routing.faults:
         by_state.setdefault(judged.state, []).append(judged)
     yield from _not_known(by_state.get(State.NOT_KNOWN, ()))
-    for state, entry, words in _WORDS:
+    for state, entry, words in WORDS:
         yield from _each(scene, entry, by_state.get(state, ()), words)
     yield from _missing(scene, by_state.get(State.MISSING, ()))
 
@@ -59,43 +60,82 @@ def _not_known(judged: Iterable[Judged]) -> Iterator[Unchecked]:
         yield entries.MISSING.unchecked(node, reason)
 
 
-Words = Callable[[Judged], str]
-
-
 def _each(scene: Scene, entry: Entry, judged: Iterable[Judged], words: Words) -> Iterator[Finding]:
-    """One finding for a node and what its routes have in common: where they lead, or what they are."""
-    grouped: dict[tuple[str, str | None], list[Judged]] = {}
+    """One finding for each node that routes have in common, or for a pool where they have its mode in common."""
+    by_pool: dict[str, list[Judged]] = {}
     for one in judged:
-        grouped.setdefault((one.node, one.leads_to or one.claim.node), []).append(one)
-    for (node, _), members in grouped.items():
-        first = members[0]
-        blocks = sorted({one.claim.cidr for one in members})
-        evidence = [scene.line(node, _command(one), one.route.text) for one in members[:MOST_LINES] if one.route]
-        evidence += [one.claim.source for one in members[:MOST_LINES]]
-        evidence += [*_masks(scene, first), _pool_line(first)]
-        affected = [name for one in members for name in (one.claim.node, one.leads_to) if name]
-        yield entry.found(
-            node,
-            words(first) + (f" The same goes for {len(blocks) - 1} more of its blocks." if len(blocks) > 1 else ""),
-            evidence=dict.fromkeys(evidence),
-            fix=_fix(scene, first),
-            subject=first.claim.cidr,
-            affected=affected,
-        )
+        by_pool.setdefault(one.claim.pool.name if one.claim.pool is not None else "", []).append(one)
+    for name, members in by_pool.items():
+        everywhere = len({one.node for one in members}) > 1 and len({one.claim.node for one in members}) > 1
+        if everywhere and members[0].state in OF_POOLS:
+            nodes = sorted({name for one in members for name in (one.node, one.claim.node)})
+            yield _finding(scene, entry, None, members, words, subject=f"IPPool {name}", affected=nodes)
+            continue
+        for node, of_owner, theirs in _causes(members):
+            affected = [name for one in theirs for name in (one.node, one.claim.node, one.leads_to) if name]
+            yield _finding(
+                scene,
+                entry,
+                node,
+                theirs,
+                words,
+                subject=theirs[0].claim.cidr,
+                affected=[name for name in affected if of_owner or name != node],
+            )
+
+
+def _finding(
+    scene: Scene,
+    entry: Entry,
+    node: str | None,
+    members: list[Judged],
+    words: Words,
+    *,
+    subject: str,
+    affected: list[str],
+) -> Finding:
+    first = members[0]
+    evidence = [scene.line(one.node, _command(one), one.route.text) for one in members[:MOST_LINES] if one.route]
+    evidence += [one.claim.source for one in members[:MOST_LINES]]
+    evidence += [*_masks(scene, first), _pool_line(first)]
+    pairs = {(one.node, one.claim.node) for one in members}
+    more = f" The same goes for {len(pairs) - 1} more of such pairs of nodes." if len(pairs) > 1 else ""
+    return entry.found(
+        node,
+        words(first) + more,
+        evidence=dict.fromkeys(evidence),
+        fix=_fix(scene, first),
+        subject=subject,
+        affected=affected,
+        severity=_severity(scene, first),
+    )
+
+
+def _severity(scene: Scene, judged: Judged) -> Severity | None:
+    """A packet in the wrong form still arrives where nothing stands between the nodes that would mind."""
+    if judged.state is not State.WRONG_DEVICE or judged.expected is None:
+        return None
+    on_link = scene.of(Routing).expectation.on_link(judged.node, judged.claim.node, judged.claim.family)
+    return Severity.WARNING if on_link or judged.expected.carriage is Carriage.PLAIN else None
+
+
+def _causes(members: Iterable[Judged]) -> Iterator[tuple[str, bool, list[Judged]]]:
+    """The fewest nodes that all pairs have in common, whether as the owner of the block, and the pairs of each."""
+    left = list(members)
+    while left:
+        mine = Counter(one.node for one in left).most_common(1)[0]
+        theirs = Counter(one.claim.node for one in left).most_common(1)[0]
+        of_owner = theirs[1] > mine[1]
+        node = theirs[0] if of_owner else mine[0]
+        taken = [one for one in left if (one.claim.node if of_owner else one.node) == node]
+        left = [one for one in left if (one.claim.node if of_owner else one.node) != node]
+        yield node, of_owner, taken
 
 
 def _missing(scene: Scene, judged: Iterable[Judged]) -> Iterator[Finding]:
-    """The fewest nodes that explain which pairs have no route: one that lacks many, or one that nobody reaches."""
-    left = list(judged)
-    while left:
-        lacks = Counter(one.node for one in left)
-        lacked = Counter(one.claim.node for one in left)
-        (poor, count), (lost, times) = lacks.most_common(1)[0], lacked.most_common(1)[0]
-        is_lost = times > count
-        members = [one for one in left if (one.claim.node == lost if is_lost else one.node == poor)]
-        taken = {id(one) for one in members}
-        left = [one for one in left if id(one) not in taken]
-        yield _lost(scene, lost, members) if is_lost else _poor(scene, poor, members)
+    """Which pairs have no route: a node that lacks many, or one that nobody reaches."""
+    for node, of_owner, members in _causes(judged):
+        yield _lost(scene, node, members) if of_owner else _poor(scene, node, members)
 
 
 def _poor(scene: Scene, node: str, members: list[Judged]) -> Finding:
@@ -175,93 +215,6 @@ def _selector(route: Route) -> str:
     words += ["metric", str(route.metric)] if route.metric else []
     return " ".join(words)
 
-
-def _route_text(judged: Judged) -> str:
-    return judged.route.text if judged.route is not None else "no route"
-
-
-_WORDS: tuple[tuple[State, Entry, Words], ...] = (
-    (
-        State.UNREACHABLE,
-        entries.UNREACHABLE,
-        lambda one: (
-            f"BIRD on {one.node} knows the block {one.claim.cidr} of {one.claim.node} but found no way to that node, "
-            "and marked it unreachable: the kernel refuses packets to its pods."
-        ),
-    ),
-    (
-        State.BLACKHOLE,
-        entries.OWNED_TWICE,
-        lambda one: (
-            f"{one.node} throws packets for {one.claim.cidr} away as if the block were its own, but it belongs to "
-            f"{one.claim.node}."
-        ),
-    ),
-    (
-        State.FOREIGN,
-        entries.FOREIGN,
-        lambda one: (
-            f"A route on {one.node} that is not Calico's (`{_route_text(one)}`) takes the packets for pods on "
-            f"{one.claim.node} somewhere else."
-        ),
-    ),
-    (
-        State.MULTIPATH,
-        entries.MULTIPATH,
-        lambda one: (
-            f"{one.node} has several next hops to the pods of {one.claim.node} and uses no tunnel for them, though "
-            "the pool wants IPIP."
-        ),
-    ),
-    (
-        State.WRONG_DEVICE,
-        entries.MODE_MISMATCH,
-        lambda one: (
-            f"{one.node} sends packets for {one.claim.node} through {one.route.device if one.route else '?'}, but "
-            f"by the pool they should go {_carried(one)}."
-        ),
-    ),
-    (
-        State.BARE,
-        entries.NO_L2,
-        lambda one: (
-            f"Packets from {one.node} to pods on {one.claim.node} go to the router "
-            f"{one.route.gateway if one.route else '?'} with the pods' own addresses, for the two nodes are in "
-            "different networks and the pool uses no tunnel: the router has to know the pods' addresses, and "
-            "nothing here tells it."
-        ),
-    ),
-    (
-        State.GATEWAY,
-        entries.GATEWAY,
-        lambda one: (
-            f"{one.node} sends packets for pods on {one.claim.node} to the router "
-            f"{one.route.gateway if one.route else '?'}, although {one.claim.node} is on the same network: the "
-            "router does not know pod addresses."
-        ),
-    ),
-    (
-        State.WRONG_NEXT_HOP,
-        entries.WRONG_NEXT_HOP,
-        lambda one: (
-            f"{one.node} sends packets for {one.claim.cidr} to {one.leads_to or _next_hop(one)}, but the block "
-            f"belongs to {one.claim.node}: they never get to the pods there."
-        ),
-    ),
-)
-
-
-def _next_hop(judged: Judged) -> str:
-    gateway = judged.route.gateway if judged.route is not None else None
-    return f"{gateway or 'an address'}, which is no node of the cluster,"
-
-
-def _carried(judged: Judged) -> str:
-    carriage = judged.expected.carriage if judged.expected is not None else Carriage.PLAIN
-    return "without a tunnel" if carriage is Carriage.PLAIN else f"in {carriage.value} ({_DEVICES[carriage]})"
-
-
-_DEVICES = {Carriage.IPIP: "tunl0", Carriage.VXLAN: "vxlan.calico"}
 
 ENTRIES = (
     entries.PROGRAMMED_NEVER,
