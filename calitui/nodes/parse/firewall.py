@@ -27,18 +27,22 @@ _TOO_LATE = 124
 
 
 def read_packet_filter(reading: Reading) -> tuple[PacketFilter | None, list[Missing]]:
-    """All of the filter, without chains where the kernel has none, or None and why a part of it was not read."""
+    """The filter, without chains where the kernel has none, and why a part of it was not read.
+
+    None where any part failed; but where there is only no `nft`, as in older images of calico-node, what iptables has
+    is told nevertheless: a packet that is dropped there is dropped.
+    """
     end = reading.sections.get(_END)
     parts = {name: reading.sections[name] for name in SECTIONS if name in reading.sections}
     if end is None or end.status is None:
         return None, [Missing(PACKET_FILTER, reading.cut)]
     if end.status != 0:
         return None, [Missing(PACKET_FILTER, verbatim(end.said or end.body)[:200])]
-    for name, part in parts.items():
-        why = _why_unread(name, part, reading.cut)
-        if why:
-            return None, [Missing(PACKET_FILTER, why)]
-    return parse_packet_filter({name: part.body for name, part in parts.items()}), []
+    unread = {name: why for name, part in parts.items() if (why := _why_unread(name, part, reading.cut))}
+    missing = [Missing(PACKET_FILTER, why) for why in list(unread.values())[:1]]
+    if unread and (parts.keys() == unread.keys() or set(unread) != {"nft"} or parts["nft"].status != _NO_SUCH_COMMAND):
+        return None, missing
+    return parse_packet_filter({name: part.body for name, part in parts.items() if name not in unread}), missing
 
 
 def _why_unread(name: str, part: Part, cut: str) -> str:
@@ -48,7 +52,7 @@ def _why_unread(name: str, part: Part, cut: str) -> str:
     if part.status == 0:
         return ""
     if part.status == _NO_SUCH_COMMAND:
-        return f"the kernel has rules that `{program}` prints, which is not installed on this node"
+        return f"`{program}` is not installed there, and the kernel may have rules that only it can show"
     if part.status == _TOO_LATE:
         return f"`{program}` took too long"
     said = lines(part.said)

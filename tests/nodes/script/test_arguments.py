@@ -55,7 +55,7 @@ def test_sudo_only_when_asked() -> None:
 
 def test_the_script_writes_nowhere() -> None:
     code = "\n".join(line for line in SCRIPT.splitlines() if not line.startswith("#"))
-    assert set(re.findall(r"(?<![-=])>+\s*([^\s;)}|]+)", code)) <= {"/dev/null", "&1", "&3", "&3-", "&-"}
+    assert set(re.findall(r"(?<![-=])>+\s*([^\s;)}|]+)", code)) <= {"/dev/null", "&1", "&3", "&3-", "&4", "&-"}
     assert not re.search(r"\b(rm|mv|cp|tee|dd|kill|eval|exec|add|del|set link|replace|flush|sysctl -w)\b", code)
 
 

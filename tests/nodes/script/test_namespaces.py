@@ -27,7 +27,7 @@ SCRUBBED = ("ip", "cat", "grep", "sed", "sort", "tail", "ls")
 """The programs of calico-node's image that the script may count on."""
 
 QUESTIONS = (Question(POD, REMOTE_POD), Question(NODE_IP, POD), Question("192.168.213.1", "192.168.97.5"))
-ALL = {"links", "addresses", "routes", "routes6", "rules", "rules6", "neighbours", "sysctls", "fdb"}
+ALL = {"links", "addresses", "routes", "routes6", "rules", "rules6", "neighbours", "sysctls", "fdb", "counters"}
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +238,7 @@ def test_containers_are_found_by_name_and_by_process(facts: NodeFacts, real: Nod
     assert (named.ip, named.found_by) == (POD, f"/run/netns/{real.pod}")
     assert (nameless.ip, nameless.found_by) == (NAMELESS_POD, f"/proc/{real.holder.pid}/ns/net")
     for one in (named, nameless):
-        assert one.namespace.complete == ALL - {"sysctls", "fdb"}
+        assert one.namespace.complete == ALL - {"sysctls", "fdb", "counters"}
         inner = next(link for link in one.namespace.links if link.name == "eth0")
         assert inner.addresses[0].ip == one.ip
     routes = {route.text for route in named.namespace.routes}

@@ -10,11 +10,15 @@ from calitui.facts.node import LookupAnswer, NodeFacts, RenderedPool, Route
 from calitui.nodes.script import LARGEST_OUTPUT, parse_output
 
 RECORDED = Path(__file__).with_name("recorded.txt").read_bytes()
-"""What the script printed in the namespaces of `namespaces.py`; host name, kernel and namespace names were changed."""
+"""What the script printed in the namespaces of `namespaces.py`; host name, kernel and namespace names were changed.
+
+What services and daemons say was recorded elsewhere and given the addresses of this node.
+"""
 
 NONCE = RECORDED.split(b"\n")[1].split()[-1]
 CONTAINERS = ("192.168.97.1", "192.168.97.2", "10.173.32.23")
-HOST = {"links", "addresses", "routes", "routes6", "rules", "rules6", "neighbours", "sysctls"}
+HOST = {"links", "addresses", "routes", "routes6", "rules", "rules6", "neighbours", "sysctls", "counters"}
+AROUND = {"BIRD", "packet filter", "processes"}
 WHOLE = HOST | {"fdb"}
 
 
@@ -69,7 +73,7 @@ def test_everything_that_was_printed_is_a_fact() -> None:
         ("192.168.97.1", "/run/netns/cni-de752fd4"),
         ("192.168.97.2", "/proc/4711/ns/net"),
     ]
-    assert facts.containers[0].namespace.complete == HOST - {"sysctls"}
+    assert facts.containers[0].namespace.complete == HOST - {"sysctls", "counters"}
     assert "default via 169.254.1.1 dev eth0" in {route.text for route in facts.containers[0].namespace.routes}
 
 
@@ -121,7 +125,7 @@ def test_no_script_is_a_node_that_was_not_read(output: bytes, reason: str) -> No
     facts = read(output)
     assert facts.host is None
     assert (facts.containers, facts.answers) == ((), ())
-    assert set(reasons(facts)) == HOST | {"lookups"} | {f"container {ip}" for ip in CONTAINERS}
+    assert set(reasons(facts)) == HOST | AROUND | {"lookups"} | {f"container {ip}" for ip in CONTAINERS}
     assert all(found.startswith(reason) for found in reasons(facts).values())
 
 
