@@ -25,21 +25,18 @@ def placed(finding: Finding, trace: Trace, catalogue: Mapping[str, Entry]) -> Fi
 def _hop(finding: Finding, entry: Entry, way: Direction) -> Hop | None:
     """The best of the hops on the finding's node (or one that it affects) that are of a step it shows at."""
     nodes = {finding.node, *finding.affected} if finding.node is not None else {hop.node for hop in way.hops}
-    fitting = [hop for hop in way.hops if hop.node in nodes and hop.step in entry.steps and _is_about(finding, hop)]
+    fitting = [
+        hop for hop in way.hops if hop.node in nodes and hop.step in entry.steps and _is_about(finding, hop, way)
+    ]
     return max(fitting, key=lambda hop: (hop.node == finding.node, hop.ends is not None, -hop.number), default=None)
 
 
-def _is_about(finding: Finding, hop: Hop) -> bool:
+def _is_about(finding: Finding, hop: Hop, way: Direction) -> bool:
     """Whether a finding about a prefix or a device can show at this hop."""
     subject = finding.subject
-    around, single = network(subject), address(subject)
+    around = network(subject)
     if around is not None and hop.packet:
         heading = [ip for header in hop.packet if (ip := address(header.dst)) is not None]
         return any(ip.version == around.version and ip in around for ip in heading)
-    if single is not None or not subject or " " in subject or "/" in subject:
-        return True
-    return hop.device is None or hop.device == subject or not _is_device(subject)
-
-
-def _is_device(subject: str) -> bool:
-    return len(subject) < 16
+    # A subject that is no device of this path, such as a pod or a count, fits anywhere.
+    return hop.device == subject or all(other.device != subject for other in way.hops)

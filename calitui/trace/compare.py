@@ -7,7 +7,7 @@ from itertools import zip_longest
 import msgspec
 
 from calitui.facts.missing import Missing
-from calitui.trace.path import Direction, Hop, Trace
+from calitui.trace.path import Direction, Hop, Step, Trace
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,11 @@ def _changed(kind: str, direction: Direction, number: int | None, before: str, a
 
 
 def _station(hop: Hop | None) -> str:
-    return "" if hop is None else " ".join(word for word in (hop.step.value, hop.node, hop.device) if word)
+    """What a hop is; the device of a routing decision is part of its route, which is compared by itself."""
+    if hop is None:
+        return ""
+    device = None if hop.step is Step.ROUTE else hop.device
+    return " ".join(word for word in (hop.step.value, hop.node, device) if word)
 
 
 def _findings(before: Trace, after: Trace) -> list[Change]:
