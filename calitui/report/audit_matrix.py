@@ -18,6 +18,8 @@ def matrix(audit: Audit, width: int) -> list[str]:
     """The lines, the column numbers first; empty where it does not fit `width` columns, or nothing is worth drawing."""
     everything = list(range(len(audit.nodes)))
     rows, columns = everything, everything
+    if not any(audit.count(reach) for reach in (Reach.OK, Reach.BROKEN, Reach.UNKNOWN)):
+        return []
     if len(everything) > MOST_NODES:
         rows = [at for at in everything if any(mark in audit.rows[at] for mark in _BAD)]
         bad = [[at for at, mark in enumerate(audit.rows[row]) if mark in _BAD] for row in rows]

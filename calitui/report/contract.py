@@ -19,6 +19,7 @@ from calitui.report.findings import (
     finding_report,
     unchecked_report,
 )
+from calitui.report.sizes import SizesReport, sizes_report
 from calitui.report.words import moment
 from calitui.trace.path import (
     Direction,
@@ -31,6 +32,7 @@ from calitui.trace.path import (
     Trace,
     Verdict,
 )
+from calitui.trace.sizes import path_mtu
 
 SCHEMA: Final = "calitui.trace/1"
 
@@ -95,6 +97,7 @@ class DirectionReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path_mtu: int | None
     underlay: str | None
     hops: tuple[HopReport, ...]
+    sizes: SizesReport
 
 
 class PoliciesReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -194,6 +197,7 @@ def _direction(direction: Direction) -> DirectionReport:
         path_mtu=direction.path_mtu,
         underlay=_text(direction.underlay),
         hops=tuple(_hop(hop) for hop in direction.hops),
+        sizes=sizes_report(path_mtu(direction)),
     )
 
 

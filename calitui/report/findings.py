@@ -16,6 +16,8 @@ from calitui.report.page import INDENT, LABEL, Page
 from calitui.report.words import counted, listed, title
 from calitui.trace.finding import Finding, Severity, Spot, Unchecked
 
+MOST_REASONS = 12
+"""Lines of what could not be looked for before the rest is counted."""
 STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold"}
 
 
@@ -105,11 +107,11 @@ def mark_line(finding: Finding) -> str:
 def unchecked_lines(unchecked: Iterable[Unchecked]) -> list[str]:
     """What could not be looked for, a line per reason, the first line the count; empty if nothing.
 
-    `7 causes could not be looked for`, `node k8s-calico3: connection refused: bird-not-running, ... and 4 more`.
+    `7 causes could not be looked for`, `k8s-calico3: not read: bird-not-running, ... and 4 more`.
     """
     reasons: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for one in unchecked:
-        codes, nodes = reasons.setdefault(one.reason, ({}, {}))
+        codes, nodes = reasons.setdefault(_without_node(one), ({}, {}))
         codes[one.code] = None
         if one.node:
             nodes[one.node] = None
@@ -117,10 +119,18 @@ def unchecked_lines(unchecked: Iterable[Unchecked]) -> list[str]:
         return []
     total = len({code for codes, _ in reasons.values() for code in codes})
     lines = [f"{counted(total, 'cause')} could not be looked for"]
-    for reason, (codes, nodes) in reasons.items():
+    for reason, (codes, nodes) in list(reasons.items())[:MOST_REASONS]:
         where = f"{listed(list(nodes))}: " if nodes else ""
         lines.append(f"{where}{clean(reason)}: {listed(list(codes))}")
+    if len(reasons) > MOST_REASONS:
+        lines.append(f"and for {counted(len(reasons) - MOST_REASONS, 'more reason')}")
     return lines
+
+
+def _without_node(one: Unchecked) -> str:
+    """The reason without the node's name in front, which would keep equal reasons of many nodes apart."""
+    start = f"{one.node} was "
+    return one.reason.removeprefix(start) if one.node else one.reason
 
 
 def write_finding(page: Page, finding: Finding) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from calitui.report.escaping import fenced, prose, span
 from calitui.report.findings import finding_blocks, mark_line, marks, unchecked_blocks
+from calitui.report.sizes import sizes_blocks
 from calitui.report.words import (
     direction_line,
     endpoint_line,
@@ -20,6 +21,7 @@ from calitui.report.words import (
 )
 from calitui.trace.finding import Finding, Spot
 from calitui.trace.path import Direction, Hop, Trace
+from calitui.trace.sizes import path_mtu
 
 
 def as_markdown(trace: Trace) -> str:
@@ -65,7 +67,7 @@ def _direction(direction: Direction, belongs: dict[Spot, list[Finding]]) -> list
     blocks.append("\n".join(rows))
     for hop in direction.hops:
         blocks += _detail(hop, findings[hop.number])
-    return blocks
+    return blocks + sizes_blocks(path_mtu(direction))
 
 
 def _row(hop: Hop, findings: list[Finding]) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from calitui.facts.text import clean
 from calitui.report.findings import STYLE, mark_line, marks, write_finding, write_unchecked
 from calitui.report.page import INDENT, LABEL, Page
+from calitui.report.sizes import write_sizes
 from calitui.report.words import (
     direction_line,
     endpoint_line,
@@ -25,6 +26,7 @@ from calitui.report.words import (
 )
 from calitui.trace.finding import Finding, Spot
 from calitui.trace.path import Direction, Disposition, Evidence, Hop, Trace, Verdict
+from calitui.trace.sizes import path_mtu
 
 _VERDICT_STYLE = {Verdict.DELIVERED: "bold green", Verdict.BROKEN: "bold red", Verdict.UNKNOWN: "bold yellow"}
 _EVIDENCE_STYLE = {
@@ -78,6 +80,7 @@ def _direction(page: Page, direction: Direction, belongs: dict[Spot, list[Findin
         page.prose("", "no hop is known", 2)
     for hop in direction.hops:
         _hop(page, hop, belongs.get(Spot(direction.name, hop.number), []))
+    write_sizes(page, path_mtu(direction))
 
 
 def _hop(page: Page, hop: Hop, findings: list[Finding]) -> None:

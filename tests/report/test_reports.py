@@ -19,9 +19,9 @@ from calitui.report.findings import unchecked_lines
 from calitui.report.words import verdict_line
 from calitui.trace.ends import resolve
 from calitui.trace.finding import Finding, Severity, Spot, Unchecked
-from calitui.trace.path import Disposition, Endpoint, Header, NextHopChoice, Trace
+from calitui.trace.path import Disposition, Endpoint, Evidence, Header, NextHopChoice, Trace
 from calitui.trace.tracing import trace
-from tests.report.paths import BROKEN, DELIVERED, FORWARD, OUT, ROUTE, UNKNOWN, with_directions
+from tests.report.paths import BROKEN, DELIVERED, FORWARD, OUT, ROUTE, TUNNEL, UNKNOWN, with_directions
 from tests.trace import seed
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -55,7 +55,7 @@ KEYS = {
     "": "schema taken_at verdict source destination directions policies findings unread family "
     "notes readings other_family unchecked",
     "source": "kind namespace name node ip",
-    "directions": "name disposition encapsulation path_mtu underlay hops",
+    "directions": "name disposition encapsulation path_mtu underlay hops sizes",
     "hops": "number step node device route evidence reason packet mtu explanation check lines disagreement next_hops "
     "ends",
     "packet": "protocol src dst",
@@ -64,6 +64,9 @@ KEYS = {
     "policies": "evaluated count sentence",
     "findings": "code severity node summary evidence fix subject reference affected hops consequences",
     "spots": "direction number",
+    "sizes": "overhead sends carries at_most narrowest fails ping_passes ping_fails stations squeezes",
+    "stations": "number what node device mtu overhead fits limits silent",
+    "squeezes": "number smallest largest",
     "unchecked": "code node reason",
     "unread": "node what reason",
 }
@@ -78,6 +81,8 @@ def test_json_keeps_the_contract(trace: Trace) -> None:
     assert list(data["policies"]) == KEYS["policies"].split()
     for direction in data["directions"]:
         assert list(direction) == KEYS["directions"].split()
+        assert list(direction["sizes"]) == KEYS["sizes"].split()
+        assert all(list(one) == KEYS["stations"].split() for one in direction["sizes"]["stations"])
         for hop in direction["hops"]:
             assert list(hop) == KEYS["hops"].split()
             assert all(list(header) == KEYS["packet"].split() for header in hop["packet"])
@@ -177,6 +182,47 @@ def test_what_could_not_be_looked_for_is_counted_by_reason() -> None:
         "n0, n1, n2 and 997 more: refused: c0, c1, c2 and 6 more",
     ]
     assert unchecked_lines(()) == []
+
+
+def test_reasons_that_only_differ_in_the_node_are_one() -> None:
+    many = [Unchecked(code="c", node=f"n{number}", reason=f"n{number} was not read") for number in range(300)]
+    assert unchecked_lines(many)[1:] == ["n0, n1, n2 and 297 more: not read: c"]
+    unlike = [Unchecked(code="c", node=f"n{number}", reason=f"refused by 10.0.0.{number}") for number in range(300)]
+    assert unchecked_lines(unlike)[-1] == "and for 288 more reasons"
+
+
+def squeezed() -> Trace:
+    """A container that makes packets of 1500 bytes in front of a tunnel of 1480."""
+    start = replace(OUT, mtu=1500, evidence=Evidence.TABLE)
+    return with_directions(DELIVERED, replace(FORWARD, hops=(start, replace(ROUTE, mtu=None), TUNNEL)), DELIVERED.back)
+
+
+def test_sizes_along_the_path() -> None:
+    sizes = json.loads(as_json(squeezed()))["directions"][0]["sizes"]
+    assert (sizes["sends"], sizes["at_most"], sizes["narrowest"]) == (1500, 1480, 3)
+    assert sizes["squeezes"] == [{"number": 3, "smallest": 1481, "largest": 1500}]
+    text = as_text(squeezed(), 100, False)
+    assert "  3  tunnel      1480          1480  k8s-calico2  tunl0 ← too small" in text
+    assert "packets of 1481 to 1500 bytes do not pass hop 3, tunl0 on k8s-calico2, as they are" in text
+    markdown = as_markdown(squeezed())
+    assert "| 3 | tunnel | `k8s-calico2` | `tunl0` | 1480 |  | 1480 ← too small |" in markdown
+    assert "Packets of 1481 to 1500 bytes do not pass hop 3" in markdown
+
+
+def test_sizes_of_the_articles_example() -> None:
+    forward = json.loads(as_json(seed.run("ipip")))["directions"][0]["sizes"]
+    assert (forward["carries"], forward["fails"], forward["ping_passes"], forward["ping_fails"]) == (
+        1440, 1441, 1412, 1413,
+    )  # fmt: skip
+    assert forward["overhead"] == 20
+    assert "the path carries 1440; ping -M do -s 1412 should pass" in as_text(seed.run("ipip"), 120, False)
+
+
+def test_no_table_of_sizes_where_none_is_known() -> None:
+    way = replace(FORWARD, hops=(replace(OUT, mtu=None),))
+    trace = with_directions(DELIVERED, way, way)
+    assert "sizes" not in as_text(trace, 100, False)
+    assert "| sizes |" not in as_markdown(trace)
 
 
 def test_the_hop_of_a_finding_is_marked() -> None:
