@@ -24,7 +24,7 @@ _STATUS = re.compile(
 _HEADING = re.compile(r"name +proto +table +state +since +info$", re.IGNORECASE)
 _TABLE = re.compile(r"Table [\w.]+:$")
 _DETAIL = re.compile(r" {2,}(?P<key>[A-Z][\w ]{0,40}):(?: +(?P<value>[^ ].*))?")
-_ROUTES = re.compile(r"([0-9]{1,18}) (imported|exported)(?=,|$)")
+_ROUTES = re.compile(r"(?:^|, )([0-9]{1,18}) (imported|exported)(?=,|$)")
 _VIA = r"via (?P<gateway>[0-9A-Fa-f:.]+) on (?P<device>[^ ]+)"
 _ROUTE = re.compile(
     rf"(?: *(?P<prefix>[0-9A-Fa-f:.]+/[0-9]{{1,3}}) +|[ \t]+)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +51,83 @@ SOCKET = """\
  10.65.3.0/26       multipath [static1 20:11:00] * (200)
  \tvia 10.0.0.12 on eth0 weight 2
 0000
+"""
+
+
+DETAILS = """\
+BIRD 1.6.8 ready.
+Access restricted
+name     proto    table    state  since       info
+kernel1  Kernel   master   up     21:36:38    \n\
+  Preference:     10
+  Input filter:   ACCEPT
+  Output filter:  ACCEPT
+  Routes:         1 imported, 3 exported, 0 preferred
+  Route change stats:     received   rejected   filtered    ignored   accepted
+    Import updates:              1          0          0          0          1
+    Import withdraws:            0          0        ---          0          0
+    Export updates:              4          1          0        ---          3
+    Export withdraws:            0        ---        ---        ---          0
+
+Mesh_10_0_0_12 BGP      master   start  21:36:38    Connect       Socket: No route to host
+  Description:    Connection to BGP peer
+  Preference:     100
+  Input filter:   ACCEPT
+  Output filter:  (unnamed)
+  Routes:         0 imported, 0 exported, 0 preferred
+  Route change stats:     received   rejected   filtered    ignored   accepted
+    Import updates:              0          0          0          0          0
+    Export withdraws:            0        ---        ---        ---          0
+  BGP state:          Connect
+    Neighbor address: 10.0.0.12
+    Neighbor AS:      64513
+    Last error:       Socket: No route to host
+
+Mesh_10_0_0_2 BGP      master   up     21:36:39    Established   \n\
+  Preference:     100
+  Input filter:   ACCEPT
+  Output filter:  (unnamed)
+  Routes:         5 imported, 2 filtered, 1 exported, 3 preferred
+  BGP state:          Established
+    Neighbor address: 10.0.0.2
+    Neighbor AS:      64512
+    Neighbor ID:      10.0.0.2
+    Neighbor caps:    refresh enhanced-refresh restart-aware llgr-aware AS4 add-path-rx add-path-tx
+    Session:          internal multihop AS4 add-path-rx add-path-tx
+    Source address:   10.0.0.1
+    Hold timer:       206/240
+    Keepalive timer:  59/80
+
+"""
+
+BIRD2 = """\
+BIRD 2.0.12 ready.
+Name       Proto      Table      State  Since         Info
+device1    Device     ---        up     2024-03-01    \n\
+upstream   BGP        ---        up     21:36:39.123  Established   \n\
+  BGP state:          Established
+    Neighbor address: fe80::1%eth0
+    Neighbor AS:      4200000001
+    Local AS:         64512
+    Neighbor ID:      10.0.0.2
+    Local capabilities
+      Multiprotocol
+        AF announced: ipv4 ipv6
+    Session:          external AS4
+    Source address:   fe80::2
+    Hold timer:       170.123/240
+  Channel ipv4
+    State:          UP
+    Table:          master4
+    Routes:         7 imported, 0 filtered, 2 exported, 7 preferred
+    BGP Next hop:   10.0.0.1
+  Channel ipv6
+    State:          UP
+    Routes:         1 imported, 4 exported, 1 preferred
+
+Table master4:
+10.65.2.0/26         unicast [upstream 21:36:39.123] * (100) [AS4200000001i]
+\tvia 10.0.0.12 on eth0
 """
 
 
@@ -138,6 +216,75 @@ def test_protocols() -> None:
     assert [render_bird_protocol(one) for one in answer.protocols] == shown
 
 
+def test_details_of_protocols() -> None:
+    answer = parse_bird(DETAILS)
+    assert answer.unparsed == ()
+    kernel, refused, up = answer.protocols
+    assert (kernel.neighbour, kernel.neighbour_as, kernel.source) == (None, None, None)
+    assert (kernel.imported, kernel.exported, kernel.last_error) == (1, 3, "")
+    assert (refused.neighbour, refused.neighbour_as, refused.source) == ("10.0.0.12", 64513, None)
+    assert (refused.imported, refused.exported, refused.last_error) == (0, 0, "Socket: No route to host")
+    assert (up.neighbour, up.neighbour_as, up.source) == ("10.0.0.2", 64512, "10.0.0.1")
+    assert (up.imported, up.exported, up.last_error) == (5, 1, "")
+
+
+def test_with_details_protocols_are_what_they_are_without() -> None:
+    lines = [line for line in DETAILS.splitlines() if not line.startswith(" ")]
+    plain = parse_bird("\n".join(lines)).protocols
+    bare = {"neighbour": None, "neighbour_as": None, "source": None, "last_error": "", "imported": None}
+    found = [msgspec.structs.replace(one, exported=None, **bare) for one in parse_bird(DETAILS).protocols]
+    assert tuple(found) == plain
+    assert plain[1].detail == "Socket: No route to host"
+
+
+def test_what_follows_details_is_no_detail() -> None:
+    answer = parse_bird(DETAILS + CALICO)
+    assert answer.unparsed == ()
+    assert answer.routes == parse_bird(CALICO).routes
+    assert parse_bird(DETAILS.replace("  BGP state:", "nonsense\n  BGP state:")).unparsed[0] == "nonsense"
+
+
+def test_bird2_says_it_for_each_channel() -> None:
+    answer = parse_bird(BIRD2)
+    assert answer.unparsed == ()
+    assert answer.version == "2.0.12"
+    upstream = answer.protocols[1]
+    assert (upstream.neighbour, upstream.neighbour_as, upstream.source) == ("fe80::1", 4200000001, "fe80::2")
+    assert (upstream.imported, upstream.exported) == (8, 6)
+    assert (upstream.info, upstream.since) == ("Established", "21:36:39.123")
+    (route,) = answer.routes
+    assert (route.prefix, route.kind, route.next_hops) == (
+        "10.65.2.0/26",
+        "unicast",
+        (BirdNextHop("10.0.0.12", "eth0"),),
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    Neighbor AS:      1e9",
+        "    Neighbor AS:      99999999999999999999",
+        "    Neighbor AS:      ²",
+        "    Neighbor address: nowhere",
+        "    Source address:   ",
+        "  Routes:         many imported, -1 exported",
+        "  Last error",
+    ],
+)
+def test_details_that_say_nothing(line: str) -> None:
+    (told,) = parse_bird(f"Mesh_10_0_0_12 BGP      master   start  21:36:38    Connect\n{line}\n").protocols
+    assert (told.neighbour, told.neighbour_as, told.source) == (None, None, None)
+    assert (told.imported, told.exported, told.last_error) == (None, None, "")
+
+
+def test_a_peers_words_are_made_harmless() -> None:
+    told = "Mesh_10_0_0_12 BGP      master   start  21:36:38    Active        Received: \x1b[2Jno\n"
+    (one,) = parse_bird(told + "    Last error:       Received: Administrative shutdown: \x1b[31mno\n").protocols
+    assert one.last_error == "Received: Administrative shutdown: \\x1b[31mno"
+    assert "\x1b" not in one.detail + one.text
+
+
 def test_status() -> None:
     answer = parse_bird("BIRD 1.6.8 ready.\nBIRD 1.6.8\nRouter ID is 10.0.0.1\nDaemon is up and running\n")
     assert (answer.version, answer.router_id) == ("1.6.8", "10.0.0.1")
@@ -169,3 +316,4 @@ def test_no_escape_sequence_gets_through() -> None:
 def test_no_text_raises(text: str) -> None:
     parse_bird(text)
     parse_bird(f"1007-10.0.0.0/8 {text}\n {text}")
+    parse_bird(f"direct1  Direct   master   up     10:02:11\n  Routes: {text}\n    Neighbor AS: {text}\n  {text}")

@@ -258,6 +258,11 @@ def test_questions_of_ipv6(real: Node) -> None:
     assert [one.found_by for one in facts.containers] == [f"/run/netns/{real.pod}"]
 
 
+def _routing_unread(facts: NodeFacts) -> list[tuple[str, str]]:
+    """What is missing but for what the machine around may or may not have: BIRDs of others, programs for rules."""
+    return [(one.what, one.reason) for one in facts.missing if one.what not in ("BIRD", "packet filter")]
+
+
 def _directory(path: Path, programs: tuple[str, ...]) -> Path:
     for program in programs:
         found = shutil.which(program)
@@ -271,7 +276,7 @@ def test_the_image_of_calico_node_is_enough(real: Node, tmp_path: Path) -> None:
     assert _host(facts).complete == ALL - {"fdb"}
     assert len(facts.answers) == 7
     assert [one.ip for one in facts.containers] == [POD]  # `ip` itself enters a namespace that has a name
-    assert [(one.what, one.reason) for one in facts.missing] == [
+    assert _routing_unread(facts) == [
         ("fdb", "`bridge` is not there, as in the image of calico-node (vxlan.calico)"),
         (f"container {NAMELESS_POD}", "nsenter is not there (it is behind cali0000000000b)"),
     ]
@@ -290,9 +295,9 @@ def test_the_same_address_elsewhere_on_the_machine_is_another_container(real: No
     with elsewhere(NAMELESS_POD, like=real) as stranger:
         facts = real.facts([], [NAMELESS_POD], path=path)
         assert facts.containers == ()
-        (missing,) = (one for one in facts.missing if one.what != "fdb")
-        assert missing.reason.startswith("more than one network namespace may be its own")
-        assert {str(stranger), str(real.holder.pid)} <= set(missing.reason.split())
+        ((_, reason),) = (one for one in _routing_unread(facts) if one[0] != "fdb")
+        assert reason.startswith("more than one network namespace may be its own")
+        assert {str(stranger), str(real.holder.pid)} <= set(reason.split())
         by_number = real.facts([], [NAMELESS_POD])
         assert [one.found_by for one in by_number.containers] == [f"/proc/{real.holder.pid}/ns/net"]
 
@@ -319,13 +324,15 @@ def test_busyboxs_ip_is_read_as_far_as_it_tells(real: Node, tmp_path: Path) -> N
     assert next(one for one in facts.answers if one.destination == "192.168.97.5").error.endswith("Invalid argument")
 
 
-def test_without_root_only_containers_are_missing(real: Node) -> None:
+def test_without_root_only_containers_and_the_packet_filter_are_missing(real: Node) -> None:
     if shutil.which("setpriv") is None:
         pytest.skip("setpriv is not installed (apt-get install util-linux)")
     facts = real.facts(QUESTIONS, [POD], user=65534)
     assert _host(facts).complete == ALL
     assert len(facts.answers) == 7
-    assert [(one.what, one.reason) for one in facts.missing] == [(f"container {POD}", "needs root: run with --sudo")]
+    assert _routing_unread(facts) == [(f"container {POD}", "needs root: run with --sudo")]
+    assert facts.packet_filter is None
+    assert {one.what: one.reason for one in facts.missing}["packet filter"] == "needs root: run with --sudo"
 
 
 def test_an_alias_with_lines_of_its_own_forges_nothing(real: Node) -> None:
