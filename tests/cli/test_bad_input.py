@@ -10,7 +10,7 @@ from calitui.cli.flags import duration
 from tests.cli.running import run
 
 ENDS = ("huang1/huangtest-69d9fddd97-2b8hr", "huang2/hhh-6897d64fcd-kqsj4")
-COMMANDS = (("trace", *ENDS), ("pods",), ("record", "-o", "-"))
+COMMANDS = (("trace", *ENDS), ("audit",), ("pods",), ("record", "-o", "-"))
 
 
 def make(where: Path, ipip: str) -> dict[str, Path]:
@@ -53,6 +53,10 @@ def test_files_that_are_no_snapshot(ipip: str, home: Path, tmp_path: Path, name:
         (("trace", *ENDS, "-o", "yaml"), "yaml"),
         (("pods", "-o", "yaml"), "yaml"),
         (("trace", "one"), "DST"),
+        (("audit", "-o", "yaml"), "yaml"),
+        (("audit", "one"), "one"),
+        (("explain", "-o", "yaml"), "yaml"),
+        (("explain", "nonsense"), "nonsense"),
         (("trase", *ENDS), "trace"),
         (("pods", "--via", "pigeon"), "exec"),
         (("pods", "--ssh-address", "internalip"), "InternalIP"),

@@ -38,6 +38,9 @@ print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
         ["demo", "--list"],
         ["trace", seed.IPIP_SOURCE, seed.IPIP_DESTINATION, "--from", "IPIP"],
         ["pods", "--from", "IPIP"],
+        ["audit", "--from", "demo:ipip"],
+        ["explain"],
+        ["explain", "block-route-unreachable"],
         ["record", "-o", "-", "--from", "IPIP"],
     ],
 )
@@ -97,7 +100,19 @@ def test_usage_shows_what_was_typed(home: Path) -> None:
 
 def test_help_names_every_command_and_exit_code(home: Path) -> None:
     out = run("--help", home=home).out
-    for word in ("trace", "pods", "demo", "record", "doctor", "version", "--from", "--context", "130"):
+    for word in (
+        "trace",
+        "pods",
+        "demo",
+        "record",
+        "doctor",
+        "audit",
+        "explain",
+        "version",
+        "--from",
+        "--context",
+        "130",
+    ):
         assert word in out
 
 
