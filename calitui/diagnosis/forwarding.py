@@ -80,7 +80,7 @@ def ipv6(scene: Scene) -> Iterator[Finding | Unchecked]:
                 evidence=[scene.line(name, "sysctl", "net.ipv6.conf.all.forwarding = 0")],
                 fix=[
                     f"ssh {name} sudo sysctl -w net.ipv6.conf.all.forwarding=1",
-                    f"ssh {name} grep -rs net.ipv6.conf.all.forwarding /etc/sysctl.conf /etc/sysctl.d  # what resets it",
+                    f"ssh {name} grep -rs ipv6.conf.all.forwarding /etc/sysctl.conf /etc/sysctl.d  # what resets it",
                 ],
             )
 
