@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from calitui.diagnosis import addresses, kernel_routes, pods, routes
+from calitui.diagnosis import (
+    addresses,
+    containers,
+    forwarding,
+    host_services,
+    kernel_routes,
+    mtu,
+    nics,
+    pods,
+    reverse_path,
+    routes,
+    tunnel_traffic,
+    tunnels,
+    vxlan,
+    wireguard,
+)
 from calitui.diagnosis.entry import Entry
 from calitui.diagnosis.scene import Scene
 from calitui.trace.finding import Finding, Unchecked
@@ -14,8 +29,18 @@ Check = Callable[[Scene], Iterator[Finding | Unchecked]]
 
 FAMILIES: tuple[tuple[tuple[Entry, ...], tuple[Check, ...]], ...] = (
     (addresses.ENTRIES, addresses.CHECKS),
+    (nics.ENTRIES, nics.CHECKS),
+    (tunnels.ENTRIES, tunnels.CHECKS),
+    (vxlan.ENTRIES, vxlan.CHECKS),
+    (wireguard.ENTRIES, wireguard.CHECKS),
+    (forwarding.ENTRIES, forwarding.CHECKS),
+    (containers.ENTRIES, containers.CHECKS),
     (routes.ENTRIES, (*routes.CHECKS, kernel_routes.not_in_kernel)),
     (pods.ENTRIES, pods.CHECKS),
+    (reverse_path.ENTRIES, reverse_path.CHECKS),
+    (mtu.ENTRIES, mtu.CHECKS),
+    (tunnel_traffic.ENTRIES, tunnel_traffic.CHECKS),
+    (host_services.ENTRIES, host_services.CHECKS),
 )
 """The entries and checks of each family's module. A family whose faults cause those of another stands before it."""
 

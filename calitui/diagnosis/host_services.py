@@ -42,7 +42,7 @@ SERVICE = Entry(
     ),
     remedy="Tell NetworkManager to leave cali*, tunl*, vxlan.calico and wireguard.cali unmanaged, and networkd to keep "
     "foreign routes (ManageForeignRoutes=no).",
-    reference="docs.tigera.io Configure NetworkManager; networkd.conf(5) ManageForeignRoutes; projectcalico/calico#4779",
+    reference="docs.tigera.io Configure NetworkManager; networkd.conf(5); projectcalico/calico#4779",
     steps=(Step.ROUTE,),
 )
 _NO = ("no", "false", "0", "off")
@@ -103,7 +103,7 @@ def removed_routes(scene: Scene) -> Iterator[Finding | Unchecked]:
 
 def _says_no(line: str) -> bool:
     key, _, value = line.rpartition("=")
-    return key.endswith("ManageForeignRoutes") and value.strip().lower() in _NO
+    return key.rstrip().endswith("ManageForeignRoutes") and value.strip().lower() in _NO
 
 
 def _lost(scene: Scene, facts: NodeFacts, place: Place) -> list[BirdRoute]:
