@@ -212,7 +212,7 @@ running() {
     printf '%s\n' "$found"
   elif [ ! -r /proc/1/comm ]; then
     mark stderr
-    printf '%s\n' 'the processes of others can not be seen (hidepid): run with --sudo'
+    printf '%s\n' 'hidepid hides the processes of others (needs root: run with --sudo)'
   else
     # Of processes that end meanwhile grep says that they can't be read.
     status=0

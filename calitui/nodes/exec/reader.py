@@ -22,6 +22,7 @@ from calitui.nodes.deadline import Deadline
 from calitui.nodes.exec.access import Access, NewClient
 from calitui.nodes.exec.channels import Limits, Outcome, failed, run
 from calitui.nodes.exec.pod import calico_node, target
+from calitui.nodes.parse.sections import NEEDS_ROOT
 from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
 
 VIA = "exec"
@@ -31,17 +32,6 @@ NO_VIEW = "calico-node has no view of other processes' namespaces"
 
 WHOLE = 120.0
 """Seconds for one node from finding the pod to the last byte."""
-
-MOST_OUTPUT = 64 * 1024
-
-
-class Check(msgspec.Struct, frozen=True):
-    """Whether commands run in the calico-node pod of a node, `reason` if not."""
-
-    node: str
-    reached: bool
-    reason: str = ""
-    target: str = ""
 
 
 class ExecReader:
@@ -78,33 +68,6 @@ class ExecReader:
         except CalituiError as error:
             return _nothing(node.name, error, name)
 
-    def describe(self, node: Node) -> str:
-        """The pod that would be asked about `node`, `namespace/name`, without connecting.
-
-        Raises:
-            NodeError: there is none; the message says why.
-        """
-        return target(calico_node(node, self._pods()))
-
-    def check(self, node: Node, stop: threading.Event) -> Check:
-        """Ask for the rights and run `sh -c true` in the pod.
-
-        Raises:
-            Cancelled: `stop` was set.
-        """
-        name = ""
-        try:
-            pod = calico_node(node, self._pods())
-            name = target(pod)
-            outcome = self._run(pod, ["sh", "-c", "true"], b"", MOST_OUTPUT, Deadline(WHOLE, stop))
-        except Cancelled:
-            raise
-        except CalituiError as error:
-            return Check(node.name, reached=False, reason=str(error), target=name)
-        if outcome.status == 0:
-            return Check(node.name, reached=True, target=name)
-        return Check(node.name, reached=False, reason=str(failed(outcome, name)), target=name)
-
     def close(self) -> None:
         """Let connections go. Safe to call twice."""
         self._access.close()
@@ -136,11 +99,18 @@ class ExecReader:
             containers_asked=(),
             truncated=outcome.truncated,
         )
+        read = (_without_root(one) for one in facts.missing)
         unseen = [Missing(f"container {clean(ip)}", NO_VIEW, node.name) for ip in dict.fromkeys(containers)]
-        return msgspec.structs.replace(facts, missing=(*facts.missing, *unseen, *_interrupted(node.name, outcome)))
+        return msgspec.structs.replace(facts, missing=(*read, *unseen, *_interrupted(node.name, outcome)))
 
     def _run(self, pod: Pod, words: Sequence[str], stdin: bytes, largest: int, deadline: Deadline) -> Outcome:
         return run(self._access.open(pod, words, deadline), stdin, self._limits, largest, deadline)
+
+
+def _without_root(missing: Missing) -> Missing:
+    """There is no --sudo in a pod."""
+    why = "needs root, which commands in calico-node do not have here"
+    return msgspec.structs.replace(missing, reason=missing.reason.replace(NEEDS_ROOT, why))
 
 
 def _interrupted(name: str, outcome: Outcome) -> list[Missing]:

@@ -12,7 +12,7 @@ from calitui.facts.missing import Missing
 from calitui.facts.text import clean
 from calitui.nodes.parse.bird import parse_bird
 from calitui.nodes.parse.namespace import Reading
-from calitui.nodes.parse.sections import Part
+from calitui.nodes.parse.sections import NEEDS_ROOT, Part
 from calitui.nodes.parse.words import lines, verbatim
 
 BIRD = "BIRD"
@@ -58,7 +58,7 @@ def read_birds(reading: Reading, processes: tuple[str, ...] | None) -> tuple[tup
                 return None, [Missing(BIRD, bird)]
             birds.append(bird)
     if closed and not birds:
-        return None, [Missing(BIRD, f"{closed} can only be looked into by root: run with --sudo")]
+        return None, [Missing(BIRD, f"{closed} can't be looked into ({NEEDS_ROOT})")]
     if not birds and processes and {"bird", "bird6"} & set(processes):
         return None, [Missing(BIRD, "it runs, but its control socket is not to be seen from here")]
     unread = [
@@ -72,7 +72,7 @@ def read_birds(reading: Reading, processes: tuple[str, ...] | None) -> tuple[tup
 def _bird(reading: Reading, family: int, socket: str, command: str) -> Bird | str:
     """The BIRD at a socket, or why it could not be asked."""
     if not command:
-        return "neither birdcl nor birdc is on this node, and the one of calico-node takes root: run with --sudo"
+        return f"neither birdcl nor birdc is on this node, and calico-node's could not be run ({NEEDS_ROOT})"
     parts = [reading.sections.get(f"bird{family} {what}") for what in _COMMANDS]
     first = parts[0]
     if first is None or first.status is None:
@@ -83,7 +83,7 @@ def _bird(reading: Reading, family: int, socket: str, command: str) -> Bird | st
             return Bird(family, socket, error="it did not answer in time", command=command)
         if any(refused in said for refused in _REFUSED):
             return Bird(family, socket, error=said, command=command)
-        return f"{said}: needs root: run with --sudo" if "Permission denied" in said else said
+        return f"{said} ({NEEDS_ROOT})" if "Permission denied" in said else said
     answer = parse_bird("\n".join(part.body for part in parts if part is not None))
     whole = all(part is not None and part.status == 0 for part in parts)
     return Bird(family, socket, answer, complete=whole and not answer.unparsed, command=command)

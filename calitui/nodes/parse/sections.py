@@ -12,6 +12,9 @@ import msgspec
 
 from calitui.nodes.parse.words import lines, verbatim
 
+NEEDS_ROOT = "needs root: run with --sudo"
+"""What is said of whatever the script could read as root; a way in that has no --sudo knows better what to try."""
+
 _BANNER = re.compile(rb"^=== calitui 1 ([0-9a-f-]{1,40})\r?$", re.MULTILINE)
 
 

@@ -11,7 +11,6 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -24,13 +23,12 @@ from calitui.facts.text import clean
 from calitui.nodes.deadline import Deadline, in_background
 from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
 from calitui.nodes.ssh.connect import Connection, Limits, Ways, silence_paramiko
-from calitui.nodes.ssh.diagnose import Check, Description, check_login, describe
 from calitui.nodes.ssh.keys import Keyring
 from calitui.nodes.ssh.pool import WHOLE, Pool
 from calitui.nodes.ssh.prompts import Asking, Prompts
 from calitui.nodes.ssh.resolve import Resolved, Resolver, SshOptions
 from calitui.nodes.ssh.run import Outcome, SessionRefusedError, run
-from calitui.nodes.ssh.sudo import refusal
+from calitui.nodes.ssh.sudo import explained, refusal
 
 Result = TypeVar("Result")
 
@@ -79,30 +77,6 @@ class SshReader:
             raise
         except NodeError as error:
             return _nothing(node.name, error, resolved)
-
-    def describe(self, node: Node) -> Description:
-        """Where and how `node` would be dialled, without connecting.
-
-        Raises:
-            NodeError: that can't be told; the message says why.
-        """
-        return describe(node, self._resolver.resolve(node))
-
-    def check(self, node: Node, progress: Callable[[str], None], stop: threading.Event) -> Check:
-        """Connect, log in and try `sudo -n true`.
-
-        Raises:
-            Cancelled: `stop` was set.
-        """
-        try:
-            resolved = self._resolve(node, stop)
-            around = Deadline(WHOLE, stop)
-            check = partial(check_login, node.name, limits=self._limits, around=around)
-            return self._connected(node.name, resolved, check, progress, stop)
-        except Cancelled:
-            raise
-        except NodeError as error:
-            return Check(node.name, reached=False, reason=str(error))
 
     def close(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -180,14 +154,7 @@ class SshReader:
 
 def _explained(facts: NodeFacts, outcome: Outcome, refused: str) -> NodeFacts:
     """Say why something is missing where only the transport knows it."""
-    missing = facts.missing
-    if refused:
-        missing = tuple(
-            msgspec.structs.replace(one, reason=f"needs root, and sudo -n was refused: {refused}")
-            if one.what.startswith("container") and "root" in one.reason
-            else one
-            for one in missing
-        )
+    missing = explained(facts.missing, refused) if refused else facts.missing
     if outcome.cut:
         late = f"the script was cut off, {outcome.cut}; what it had read by then is kept"
         missing = (*missing, Missing(what="rest of the output", reason=late, node=facts.name))

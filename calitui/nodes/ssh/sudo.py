@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+import msgspec
+
+from calitui.facts.missing import Missing
+from calitui.nodes.parse.sections import NEEDS_ROOT
 from calitui.nodes.ssh.run import Outcome
 
 _NOT_FOUND = re.compile(r"sudo: (?:command )?not found|command not found: sudo|unknown command:? sudo", re.IGNORECASE)
@@ -25,3 +30,9 @@ def refusal(outcome: Outcome) -> str:
         if pattern.search(outcome.errors):
             return words
     return outcome.complaint or outcome.cut or "it said nothing"
+
+
+def explained(missing: Sequence[Missing], refused: str) -> tuple[Missing, ...]:
+    """What was not read without root, with `refused`, the reason that there was none."""
+    why = f"needs root, and sudo -n was refused: {refused}"
+    return tuple(msgspec.structs.replace(one, reason=one.reason.replace(NEEDS_ROOT, why)) for one in missing)

@@ -17,7 +17,7 @@ from calitui.facts.cluster import Node
 from calitui.facts.node import Question
 from calitui.nodes.exec.channels import Limits
 from calitui.nodes.reading import ReadRequest, read_all
-from tests.nodes.exec.conftest import CALICO_NODE, NODE, QUESTION, Reading, reasons
+from tests.nodes.exec.conftest import CALICO_NODE, QUESTION, Reading, reasons
 from tests.nodes.exec.endpoint import (
     STATUS,
     STDERR,
@@ -197,11 +197,8 @@ def test_an_image_without_a_shell_is_said(reading: Make, tmp_path: Path) -> None
     with Endpoint(commands(path=tmp_path)) as endpoint:
         one = reading(endpoint)
         facts = one.read()
-        check = one.reader.check(NODE, one.stop)
     assert facts.host is None
     assert "the script did not run, there is no sh in it" in reasons(facts)["node"]
-    assert not check.reached
-    assert "there is no sh in it" in check.reason
 
 
 @needs_ip
@@ -382,15 +379,3 @@ def test_many_nodes_are_read_at_once_and_in_order(reading: Make) -> None:
     assert [facts.host is not None for facts in found] == [True, True, True, False]
     assert {name for name, _ in told} == set(names[:3])
     assert len(endpoint.reviewed) == 2
-
-
-def test_check_tells_whether_commands_run(reading: Make) -> None:
-    with Endpoint(commands()) as endpoint:
-        one = reading(endpoint)
-        check = one.reader.check(NODE, one.stop)
-        assert (check.reached, check.target) == (True, "kube-system/calico-node-4zph4")
-        assert one.reader.describe(NODE) == "kube-system/calico-node-4zph4"
-        endpoint.verbs = ()
-        denied = reading(endpoint).reader.check(NODE, one.stop)
-    assert (denied.reached, denied.target) == (False, "kube-system/calico-node-4zph4")
-    assert "denied" in denied.reason

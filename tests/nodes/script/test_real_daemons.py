@@ -173,11 +173,11 @@ def test_without_root_bird_is_not_read(machine: Machine) -> None:
     machine.bird()
     facts = machine.facts(user=65534)
     assert facts.birds is None
-    assert reasons(facts)["BIRD"].endswith("Permission denied: needs root: run with --sudo")
+    assert reasons(facts)["BIRD"].endswith("Permission denied (needs root: run with --sudo)")
     machine.run("chmod", "700", "/run/calico")
     facts = machine.facts(user=65534)
     assert facts.birds is None
-    assert reasons(facts)["BIRD"] == "/var/run/calico can only be looked into by root: run with --sudo"
+    assert reasons(facts)["BIRD"] == "/var/run/calico can't be looked into (needs root: run with --sudo)"
 
 
 def test_without_a_client_that_of_the_container_is_asked(machine: Machine, directory: Callable[..., Path]) -> None:

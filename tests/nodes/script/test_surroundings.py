@@ -115,7 +115,7 @@ class TestBird:
     def test_a_directory_that_only_root_may_look_into(self) -> None:
         facts = read(replaced("birds", b"closed /var/run/calico", 0))
         assert facts.birds is None
-        assert reasons(facts)["BIRD"] == "/var/run/calico can only be looked into by root: run with --sudo"
+        assert reasons(facts)["BIRD"] == "/var/run/calico can't be looked into (needs root: run with --sudo)"
 
     def test_two_families(self) -> None:
         six = b"6 /var/run/calico/bird6.ctl birdcl -r -s /var/run/calico/bird6.ctl"
@@ -153,9 +153,10 @@ class TestProcesses:
         assert facts.processes == ("bird",)
 
     def test_a_proc_that_hides_others_is_not_read(self) -> None:
-        facts = read(replaced("processes", b"", 1, b"the processes of others can not be seen (hidepid)"))
+        said = b"hidepid hides the processes of others (needs root: run with --sudo)"
+        facts = read(replaced("processes", b"", 1, said))
         assert facts.processes is None
-        assert reasons(facts)["processes"].startswith("the processes of others")
+        assert reasons(facts)["processes"].startswith("hidepid hides the processes of others")
 
 
 class TestPacketFilter:

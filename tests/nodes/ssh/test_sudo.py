@@ -1,4 +1,4 @@
-"""What a session sees of sudo, and what `calitui doctor` is told."""
+"""What a session sees of sudo."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from calitui.errors import NodeError
-from calitui.facts.cluster import Node
+from calitui.facts.missing import Missing
+from calitui.nodes.ssh.sudo import explained
 from tests.nodes.ssh.conftest import NODE, Make, read
-from tests.sshd import USER, Client, Sshd
+from tests.sshd import Client, Sshd
 
 pytestmark = pytest.mark.skipif(not shutil.which("ip"), reason="no iproute2 here: there is nothing to read")
+
+
+def test_what_needs_root_says_why_there_was_none() -> None:
+    missing = [Missing("BIRD", "Permission denied (needs root: run with --sudo)"), Missing("fdb", "no `bridge`")]
+    assert [one.reason for one in explained(missing, "requiretty is set")] == [
+        "Permission denied (needs root, and sudo -n was refused: requiretty is set)",
+        "no `bridge`",
+    ]
 
 
 class TestSudo:
@@ -70,36 +78,3 @@ class TestSudo:
         assert any("sudo refused" in line and words in line for line in told)
         assert [one.what for one in facts.missing if "container" in one.what] == ["container 192.0.2.9"]
         assert server.logins == 1
-
-    def test_check_tells_login_and_sudo_apart(self, with_sudo: Callable[[str], Sshd], reader: Make) -> None:
-        with_sudo("echo 'sudo: a password is required' >&2; exit 1")
-        check = reader().check(NODE, lambda _: None, threading.Event())
-        assert (check.reached, check.sudo) == (True, False)
-        assert "password" in check.sudo_reason
-
-
-class TestDoctor:
-    def test_check(self, server: Sshd, client: Client, reader: Make) -> None:
-        check = reader().check(NODE, lambda _: None, threading.Event())
-        assert (check.reached, check.login) == (True, f"{USER}@127.0.0.1:{server.port}")
-        client.known_hosts.write_text("")
-        check = reader().check(NODE, lambda _: None, threading.Event())
-        assert not check.reached
-        assert "is not known" in check.reason
-
-    def test_describe_connects_to_nothing(self, server: Sshd, client: Client, reader: Make) -> None:
-        client.alias("node2", server, "ProxyJump node1", "User ops", "HostKeyAlias other", known=False)
-        first = reader().describe(NODE)
-        assert (first.host, first.port, first.user, first.way) == ("127.0.0.1", server.port, USER, "")
-        (known,) = first.host_keys
-        assert known.startswith("ssh-ed25519 SHA256:")
-        assert known.endswith(f"({client.known_hosts}:1)")
-        assert first.keys == (str(client.key),)
-        second = reader().describe(Node("node2"))
-        assert (second.user, second.host_keys, second.known_as) == ("ops", (), "other")
-        assert second.way == f"{USER}@127.0.0.1:{server.port}"
-        assert server.logins == 0
-
-    def test_describe_of_a_hostile_node(self, client: Client, reader: Make) -> None:
-        with pytest.raises(NodeError):
-            reader().describe(Node("-bad"))
