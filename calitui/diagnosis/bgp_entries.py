@@ -131,7 +131,7 @@ NO_NODE = Entry(
         "remove them from BIRD's configuration. It harms nothing until somebody else gets the address, but hides real "
         "trouble and keeps blocks reserved."
     ),
-    remedy="Delete the stale node from Calico (`calicoctl delete node`), or restart calico-node so that confd writes anew.",
+    remedy="Delete the stale node from Calico (`calicoctl delete node`), or restart calico-node if confd hangs.",
     reference="kubernetes/kops#5958; Calico's page on decommissioning a node",
     steps=_ROUTE,
 )

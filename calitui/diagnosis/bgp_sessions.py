@@ -240,12 +240,14 @@ class Peering:
             keys += [(peer, mine) for mine in own if mine]
         return session, keys
 
-    def counted(self, node: str, family: int) -> int:
-        """How many sessions of a node are known: its own, else those that other nodes have with it."""
-        told = self.told.get((node, family))
+    def counted(self, speaker: str, family: int) -> int:
+        """How many sessions are known of a node, or of the address of a peer that is none: its own where it was read,
+        else those that others have with it.
+        """
+        told = self.told.get((speaker, family))
         if told is not None:
-            return len(told.peers) + len(self._not_configured(node, family, told))
-        ip = self._wanted.addresses[family].get(node, "")
+            return len(told.peers) + len(self._not_configured(speaker, family, told))
+        ip = self._wanted.addresses[family].get(speaker, speaker)
         return sum(ip in other.peers for other in self.told.values())
 
 

@@ -41,18 +41,18 @@ class Reason(msgspec.Struct, frozen=True):
     fix: tuple[str, ...] = ()
 
 
-# What BIRD prints, what it means ({a} tells of it, {b} is the other end, at address {ip}), and the end it is at.
+# What BIRD prints, what it means, and the end it is at. {a} tells of it, {b} is the other end, {ip}{of} its address.
 # Sources: BIRD 1.6 `proto/bgp/bgp.c` (bgp_last_errmsg, names of states), and the C library's words for errno.
 _MEANINGS: tuple[tuple[str, Kind, Side, str], ...] = (
     ("bad peer as", Kind.WRONG_AS, Side.BETWEEN, "{a} and {b} do not agree on their AS numbers"),
     ("bad bgp identifier", Kind.BAD_IDENTIFIER, Side.BETWEEN, "{a} and {b} have one router ID"),
     ("connection refused", Kind.DOWN, Side.OTHER, "{b} refuses TCP connections to {ip} port {port}: no BIRD listens "
      "there, or a firewall answers with a reject"),
-    ("host is unreachable|no route to host", Kind.DOWN, Side.OTHER, "nobody answers for the address {ip} of {b}: the "
+    ("host is unreachable|no route to host", Kind.DOWN, Side.OTHER, "nobody answers for the address {ip}{of}: the "
      "node is off, its address is another, or a firewall rejects"),
     ("network is unreachable", Kind.DOWN, Side.SELF, "{a} has no route at all to {ip}"),
     ("cannot assign requested address", Kind.DOWN, Side.SELF, "{a} does not have the address it is to speak from"),
-    ("timed out|hold timer expired", Kind.DOWN, Side.BETWEEN, "{b} ({ip}) fell silent: packets between the nodes are "
+    ("timed out|hold timer expired", Kind.DOWN, Side.BETWEEN, "{ip}{of} fell silent: packets between the nodes are "
      "dropped, or BIRD there hangs"),
     ("connection closed|connection reset", Kind.DOWN, Side.OTHER, "{b} hangs up on {a}: BIRD there has no session with "
      "this address, or a password that differs"),
@@ -99,7 +99,8 @@ def reason(scene: Scene, session: Session) -> Reason:
     ip = session.peer_ip if is_here else wanted.addresses[session.family].get(session.node, session.node)
     other = session.peer_node if is_here else session.node
     port = wanted.port(other)
-    said = words.format(a=a, b=b, ip=ip, port=port, detail=end.detail)
+    of = "" if b == ip else f" of {b}"
+    said = words.format(a=a, b=b, ip=ip, of=of, port=port, detail=end.detail)
     culprit = (other or a) if side is Side.OTHER else a
     return Reason(sort, said, culprit, _fix(scene, side, a, other, ip, port))
 

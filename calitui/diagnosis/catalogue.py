@@ -29,6 +29,7 @@ Check = Callable[[Scene], Iterator[Finding | Unchecked]]
 
 FAMILIES: tuple[tuple[tuple[Entry, ...], tuple[Check, ...]], ...] = (
     (addresses.ENTRIES, addresses.CHECKS),
+    (bgp.ENTRIES, bgp.CHECKS),
     (nics.ENTRIES, nics.CHECKS),
     (tunnels.ENTRIES, tunnels.CHECKS),
     (vxlan.ENTRIES, vxlan.CHECKS),
