@@ -11,11 +11,13 @@ from calitui.report.audit_words import headline as audit_headline
 from calitui.report.audit_words import verdict as audit_verdict
 from calitui.report.contract import as_json, json_schema
 from calitui.report.markdown import as_markdown
+from calitui.report.since import Since
 from calitui.report.terminal import as_text
 from calitui.report.words import direction_line, verdict_line
 
 __all__ = [
     "AuditVerdict",
+    "Since",
     "as_json",
     "as_markdown",
     "as_text",

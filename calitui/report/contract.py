@@ -19,6 +19,7 @@ from calitui.report.findings import (
     finding_report,
     unchecked_report,
 )
+from calitui.report.since import Since, SinceReport, since_report
 from calitui.report.sizes import SizesReport, sizes_report
 from calitui.report.words import moment
 from calitui.trace.path import (
@@ -129,6 +130,7 @@ class TraceReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole report. `taken_at` is RFC 3339 in UTC, null where the facts carry no time.
 
     `family` is 4 or 6; `other_family` is the same pair over the other one, null where the ends don't have both.
+    `since` is null unless an earlier reading was given to compare with.
     """
 
     schema: Literal["calitui.trace/1"]
@@ -145,11 +147,12 @@ class TraceReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     readings: tuple[ReadingReport, ...]
     other_family: TraceReport | None
     unchecked: tuple[UncheckedReport, ...]
+    since: SinceReport | None
 
 
-def as_json(trace: Trace) -> bytes:
+def as_json(trace: Trace, since: Since | None = None) -> bytes:
     """The trace as UTF-8 JSON, indented, ending in a newline."""
-    return msgspec.json.format(msgspec.json.encode(report(trace)), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(report(trace, since)), indent=2) + b"\n"
 
 
 def json_schema() -> dict[str, Any]:
@@ -157,7 +160,7 @@ def json_schema() -> dict[str, Any]:
     return msgspec.json.schema(TraceReport)
 
 
-def report(trace: Trace) -> TraceReport:
+def report(trace: Trace, since: Since | None = None) -> TraceReport:
     """The trace in the shape that scripts read, every text printable."""
     return TraceReport(
         schema=SCHEMA,
@@ -178,6 +181,7 @@ def report(trace: Trace) -> TraceReport:
         ),
         other_family=report(trace.other_family) if trace.other_family is not None else None,
         unchecked=tuple(unchecked_report(one) for one in trace.unchecked),
+        since=since_report(since, trace) if since is not None else None,
     )
 
 

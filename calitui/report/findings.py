@@ -128,9 +128,8 @@ def unchecked_lines(unchecked: Iterable[Unchecked]) -> list[str]:
 
 
 def _without_node(one: Unchecked) -> str:
-    """The reason without the node's name in front, which would keep equal reasons of many nodes apart."""
-    start = f"{one.node} was "
-    return one.reason.removeprefix(start) if one.node else one.reason
+    """The reason without the node's name, which would keep equal reasons of many nodes apart."""
+    return one.reason.removeprefix(f"{one.node} was ").removesuffix(f" on {one.node}") if one.node else one.reason
 
 
 def write_finding(page: Page, finding: Finding) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from calitui.report.escaping import fenced, prose, span
 from calitui.report.findings import finding_blocks, mark_line, marks, unchecked_blocks
+from calitui.report.since import Since, since_blocks
 from calitui.report.sizes import sizes_blocks
 from calitui.report.words import (
     direction_line,
@@ -24,7 +25,7 @@ from calitui.trace.path import Direction, Hop, Trace
 from calitui.trace.sizes import path_mtu
 
 
-def as_markdown(trace: Trace) -> str:
+def as_markdown(trace: Trace, since: Since | None = None) -> str:
     """The trace as GitHub-flavoured Markdown: verdict, ends, causes, each direction's hops, what was not read."""
     blocks = [
         f"## Packet path {span(trace.source.label)} → {span(trace.destination.label)}",
@@ -53,6 +54,8 @@ def as_markdown(trace: Trace) -> str:
         lines = (unread_line(missing.node, missing.what, missing.reason) for missing in trace.unread)
         blocks.append("\n".join(f"- {prose(line)}" for line in lines))
     blocks += unchecked_blocks(trace.unchecked)
+    if since is not None:
+        blocks += since_blocks(since, trace)
     return "\n\n".join(blocks) + "\n"
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from calitui.facts.text import clean
 from calitui.report.findings import STYLE, mark_line, marks, write_finding, write_unchecked
 from calitui.report.page import INDENT, LABEL, Page
+from calitui.report.since import Since, write_since
 from calitui.report.sizes import write_sizes
 from calitui.report.words import (
     direction_line,
@@ -38,7 +39,7 @@ _EVIDENCE_STYLE = {
 }
 
 
-def as_text(trace: Trace, width: int, colour: bool) -> str:
+def as_text(trace: Trace, width: int, colour: bool, since: Since | None = None) -> str:
     """The trace as lines of text, ending in a newline; `width` is in columns, `colour` allows ANSI colours."""
     page = Page(width, colour)
     page.line(Text(clean(trace.source.label), "bold"), Text(" → "), Text(clean(trace.destination.label), "bold"))
@@ -68,6 +69,8 @@ def as_text(trace: Trace, width: int, colour: bool) -> str:
         for missing in trace.unread:
             page.prose("", unread_line(missing.node, missing.what, missing.reason), 2)
     write_unchecked(page, trace.unchecked)
+    if since is not None:
+        write_since(page, since, trace)
     return page.text()
 
 

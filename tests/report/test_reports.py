@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from calitui.facts.missing import Missing
-from calitui.report import as_json, as_markdown, as_text, json_schema
+from calitui.report import Since, as_json, as_markdown, as_text, json_schema
 from calitui.report.contract import TraceReport
 from calitui.report.escaping import fenced, prose, span
 from calitui.report.findings import unchecked_lines
@@ -53,7 +53,7 @@ FULL = replace(BROKEN, findings=(FINDING, WARNING), unchecked=UNCHECKED, unread=
 
 KEYS = {
     "": "schema taken_at verdict source destination directions policies findings unread family "
-    "notes readings other_family unchecked",
+    "notes readings other_family unchecked since",
     "source": "kind namespace name node ip",
     "directions": "name disposition encapsulation path_mtu underlay hops sizes",
     "hops": "number step node device route evidence reason packet mtu explanation check lines disagreement next_hops "
@@ -67,6 +67,8 @@ KEYS = {
     "sizes": "overhead sends carries at_most narrowest fails ping_passes ping_fails stations squeezes",
     "stations": "number what node device mtu overhead fits limits silent",
     "squeezes": "number smallest largest",
+    "since": "origin taken_at changes",
+    "changes": "kind direction number before after",
     "unchecked": "code node reason",
     "unread": "node what reason",
 }
@@ -187,6 +189,10 @@ def test_what_could_not_be_looked_for_is_counted_by_reason() -> None:
 def test_reasons_that_only_differ_in_the_node_are_one() -> None:
     many = [Unchecked(code="c", node=f"n{number}", reason=f"n{number} was not read") for number in range(300)]
     assert unchecked_lines(many)[1:] == ["n0, n1, n2 and 297 more: not read: c"]
+    other = [
+        Unchecked(code="c", node=f"n{number}", reason=f"counters was not read on n{number}") for number in range(4)
+    ]
+    assert unchecked_lines(other)[1:] == ["n0, n1, n2 and 1 more: counters was not read: c"]
     unlike = [Unchecked(code="c", node=f"n{number}", reason=f"refused by 10.0.0.{number}") for number in range(300)]
     assert unchecked_lines(unlike)[-1] == "and for 288 more reasons"
 
@@ -232,6 +238,34 @@ def test_the_hop_of_a_finding_is_marked() -> None:
     assert text.count("finding      error a-hole") == 1
     row = next(line for line in as_markdown(FULL).splitlines() if line.startswith("| 2 "))
     assert "route, blackhole, **`a-hole`**" in row
+
+
+def test_what_changed_since_an_earlier_reading() -> None:
+    since = Since("old.json", replace(DELIVERED, taken_at=1e9))
+    data = json.loads(as_json(FULL, since))["since"]
+    assert list(data) == KEYS["since"].split()
+    assert (data["origin"], data["taken_at"]) == ("old.json", "2001-09-09T01:46:40Z")
+    assert all(list(change) == KEYS["changes"].split() for change in data["changes"])
+    assert data["changes"][0] == {
+        "kind": "verdict",
+        "direction": None,
+        "number": None,
+        "before": "delivered",
+        "after": "broken",
+    }
+    text = as_text(FULL, 100, False, since)
+    assert "since old.json, read 2001-09-09 01:46:40 UTC" in text
+    route = f"  forward hop 2 route\n      - {ROUTE.route}\n      + blackhole 192.168.210.128/26 proto bird\n"
+    assert route in text
+    assert "- forward hop 2 route: " in as_markdown(FULL, since)
+    assert "delivered → broken" in as_markdown(FULL, since)
+
+
+def test_nothing_changed() -> None:
+    since = Since("demo:ipip", DELIVERED)
+    assert json.loads(as_json(DELIVERED, since))["since"]["changes"] == []
+    assert as_text(DELIVERED, 100, False, since).splitlines()[-1].startswith("nothing changed since demo:ipip")
+    assert "### Nothing changed since demo:ipip" in as_markdown(DELIVERED, since)
 
 
 def test_a_fix_stays_whole_lines() -> None:
@@ -312,7 +346,11 @@ def hostile() -> Trace:
 
 @pytest.mark.parametrize(
     "report",
-    [as_json(hostile()).decode(), as_markdown(hostile()), as_text(hostile(), 80, False)],
+    [
+        as_json(hostile(), Since(HOSTILE, BROKEN)).decode(),
+        as_markdown(hostile(), Since(HOSTILE, BROKEN)),
+        as_text(hostile(), 80, False, Since(HOSTILE, BROKEN)),
+    ],
     ids=["json", "md", "text"],
 )
 def test_no_control_character_survives(report: str) -> None:
@@ -327,7 +365,7 @@ def test_markup_of_facts_stays_text() -> None:
 def test_markdown_of_facts_stays_text() -> None:
     """Outside code no unescaped `<`, `[`, `|` or URL is left, and no fence closes early."""
     outside, fence = [], ""
-    for line in as_markdown(hostile()).splitlines():
+    for line in as_markdown(hostile(), Since(HOSTILE, BROKEN)).splitlines():
         mark = re.match(r"^(`{3,})", line)
         if fence:
             fence = "" if line == fence else fence
