@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from calitui.diagnosis import (
     addresses,
+    bgp,
     containers,
     forwarding,
     host_services,
@@ -29,8 +30,8 @@ Check = Callable[[Scene], Iterator[Finding | Unchecked]]
 
 FAMILIES: tuple[tuple[tuple[Entry, ...], tuple[Check, ...]], ...] = (
     (addresses.ENTRIES, addresses.CHECKS),
-    (bgp.ENTRIES, bgp.CHECKS),
     (nics.ENTRIES, nics.CHECKS),
+    (bgp.ENTRIES, bgp.CHECKS),
     (tunnels.ENTRIES, tunnels.CHECKS),
     (vxlan.ENTRIES, vxlan.CHECKS),
     (wireguard.ENTRIES, wireguard.CHECKS),
