@@ -51,6 +51,7 @@ NO_DEFAULT_ROUTE = Entry(
     remedy="Give the node a default route, or one for 169.254.1.1 out of any device that is no veth.",
     reference="docs.tigera.io FAQ (169.254.1.1); net/ipv4/arp.c arp_fwd_proxy",
     steps=(Step.VETH_IN, Step.CONTAINER_OUT),
+    cuts_off=True,
 )
 INSIDE_NO_ROUTE = Entry(
     code="container-no-default-route",

@@ -23,14 +23,30 @@ OFF = Entry(
     title="the node does not forward packets",
     background=(
         "With Calico every node is a router: a pod's packet comes in by a veth and goes out by another device, which "
-        "the kernel does only with net.ipv4.ip_forward=1, and only for packets that come in by a device whose own "
-        "`forwarding` is 1. Felix switches both on when it starts. They go off again when something loads sysctl files "
-        "that say 0 (`sysctl --system`, hardening scripts, some firewalls), or when a network service writes them "
-        "for a device it takes for its own. Then the node itself answers ping and its pods reach it, but nothing "
-        "between pods or to other nodes passes, and nothing is logged."
+        "the kernel does only with net.ipv4.ip_forward=1. Felix switches it on when it starts. It goes off again when "
+        "something loads sysctl files that say 0: `sysctl --system`, a hardening script, some firewalls. Then the node "
+        "itself answers ping and reaches its own pods, but nothing between pods or to other nodes passes, and nothing "
+        "is logged."
     ),
     remedy="Switch it on now, and take the 0 out of the file that sets it.",
     reference="Linux Documentation/networking/ip-sysctl.rst ip_forward; felix/dataplane/linux/int_dataplane.go",
+    steps=_PASSED_ON,
+    explains=frozenset({"device-forwarding-off"}),
+    cuts_off=True,
+)
+OFF_THERE = Entry(
+    code="device-forwarding-off",
+    severity=Severity.ERROR,
+    title="a device's packets are not forwarded",
+    background=(
+        "Beside the switch for the whole node every device has a `forwarding` of its own, and what counts is the one of "
+        "the device a packet comes in by. Calico switches it on for each pod's veth; tunnels and cards get what "
+        "conf.default says when they are made. If it is 0 on a veth that pod can reach its own node and nobody else; "
+        "on the tunnel or the card the node's pods get nothing from other nodes. Network services that write settings "
+        "for devices they take for their own, and sysctl files with conf.*.forwarding, switch it off."
+    ),
+    remedy="Switch it on for the device, and take the 0 out of the file that sets it.",
+    reference="Linux net/ipv4/route.c ip_route_input_slow; felix endpoint_mgr.go configureProcSysForInterface",
     steps=_PASSED_ON,
 )
 OFF6 = Entry(
@@ -118,7 +134,7 @@ def _devices(scene: Scene, place: Place) -> Iterator[Finding]:
         return
     name = place.node
     more = f" and {len(off) - 1} more devices" if len(off) > 1 else ""
-    yield OFF.found(
+    yield OFF_THERE.found(
         name,
         f"Forwarding is off for {off[0]}{more} on {name}: packets of pods that come in there are dropped.",
         subject=off[0],
@@ -127,5 +143,5 @@ def _devices(scene: Scene, place: Place) -> Iterator[Finding]:
     )
 
 
-ENTRIES = (OFF, OFF6)
+ENTRIES = (OFF, OFF6, OFF_THERE)
 CHECKS = (ipv4, ipv6)

@@ -34,6 +34,7 @@ NIC_DOWN = Entry(
     explains=_NO_SESSION
     | {"block-route-unreachable", "route-not-in-kernel", "next-hop-no-neighbour", "no-default-route"}
     | {"tunnel-packets-not-received", "node-not-ready-still-peered", "node-source-address-differs"},
+    cuts_off=True,
 )
 NO_NEIGHBOUR = Entry(
     code="next-hop-no-neighbour",

@@ -27,6 +27,7 @@ MISSING = Entry(
     explains=_ROUTES_GONE
     | {"tunnel-device-down", "tunnel-address-missing", "vxlan-forwarding-missing", "pool-mode-route-mismatch"}
     | {"tunnel-packets-not-received"},
+    cuts_off=True,
 )
 DOWN = Entry(
     code="tunnel-device-down",
@@ -44,6 +45,7 @@ DOWN = Entry(
     steps=_TUNNEL,
     explains=_ROUTES_GONE
     | {"tunnel-address-missing", "vxlan-forwarding-missing", "tunnel-packets-not-received", "pool-mode-route-mismatch"},
+    cuts_off=True,
 )
 ADDRESS_MISSING = Entry(
     code="tunnel-address-missing",
