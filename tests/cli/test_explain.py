@@ -12,7 +12,7 @@ from calitui.diagnosis.catalogue import CATALOGUE
 from calitui.report.explain import entries_markdown, entry_markdown, entry_text
 from tests.cli.running import ROOT, run
 
-NAMES = {"BIRD", "BGP", "Calico", "Felix", "IPAM", "IPIP", "IPv6", "MTU", "Kubernetes", "VXLAN", "WireGuard"}
+NAMES = {"BIRD", "BGP", "Calico", "Felix", "IPAM", "IPIP", "IPv6", "MTU", "MTUs", "Kubernetes", "VXLAN", "WireGuard"}
 CODE = "block-route-unreachable"
 
 
