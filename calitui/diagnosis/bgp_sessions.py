@@ -150,12 +150,12 @@ class Peering:
         """The peer's address, by BIRD's word or by what confd named the protocol; "" if it is none."""
         known = self._by_name.get(text)
         if known is None:
-            named = _NAMED.fullmatch(text)
+            spelt, named = text, _NAMED.fullmatch(text)
             if named is not None:
                 parts = named[1].split("_")
                 is_4 = len(parts) == 4 and all(part.isdecimal() for part in parts)
-                text = ("." if is_4 else ":").join(parts)
-            known = self._by_name[text] = str(address(text) or "")
+                spelt = ("." if is_4 else ":").join(parts)
+            known = self._by_name[text] = str(address(spelt) or "")
         return known
 
     def _take_status(self, status: NodeStatus) -> None:
