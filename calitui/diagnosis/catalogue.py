@@ -10,6 +10,7 @@ from calitui.diagnosis import (
     containers,
     forwarding,
     host_services,
+    ipam,
     kernel_routes,
     mtu,
     nics,
@@ -30,6 +31,7 @@ Check = Callable[[Scene], Iterator[Finding | Unchecked]]
 
 FAMILIES: tuple[tuple[tuple[Entry, ...], tuple[Check, ...]], ...] = (
     (addresses.ENTRIES, addresses.CHECKS),
+    (ipam.ENTRIES, ipam.CHECKS),
     (nics.ENTRIES, nics.CHECKS),
     (bgp.ENTRIES, bgp.CHECKS),
     (tunnels.ENTRIES, tunnels.CHECKS),
