@@ -62,6 +62,8 @@ def kubeconfig(where: Path, server: str) -> str:
     [
         (("pods",), 3, "kubeconfig"),
         (("trace", "a", "b"), 3, "kubeconfig"),
+        (("audit",), 3, "kubeconfig"),
+        (("audit", "--kubeconfig", "KUBECONFIG", "-o", "json"), 3, "127.0.0.1:1"),
         (("record", "-o", "-"), 3, "kubeconfig"),
         (("pods", "--kubeconfig", "/nowhere/config"), 3, "/nowhere/config"),
         (("pods", "--kubeconfig", "KUBECONFIG", "--context", "prodd"), 2, "prod"),

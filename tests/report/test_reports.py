@@ -295,6 +295,15 @@ def test_text_wraps_sentences_and_leaves_evidence_whole(width: int) -> None:
     assert max(len(line) for line in sentences) <= max(width, 40)
 
 
+@pytest.mark.parametrize("width", [1, 40, 60, 80, 200])
+def test_findings_wrap_and_leave_what_is_copied_whole(width: int) -> None:
+    text = as_text(FULL, width, False)
+    part = text[text.index("findings\n") : text.index("\nforward")].splitlines()
+    copied = [line for line in part if line.endswith((*FINDING.evidence, *FINDING.fix))]
+    assert len(copied) == 4
+    assert max(len(line) for line in part if line not in copied) <= max(width, 40)
+
+
 def test_colour_changes_no_word() -> None:
     coloured = as_text(FULL, 80, True)
     assert "\x1b[" in coloured
