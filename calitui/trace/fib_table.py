@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -109,8 +110,11 @@ def address_number(text: str) -> tuple[int, int]:
     return 4, int(ipaddress.IPv4Address(text))
 
 
+@lru_cache(maxsize=1 << 16)
 def network_number(prefix: str, family: int) -> tuple[int, int]:
     """The leading bits of a prefix as a number, and how many they are.
+
+    Remembered, as every node of a cluster has routes to the same blocks.
 
     Raises:
         ValueError: it is no prefix of that family.
