@@ -62,7 +62,8 @@ def headline(audit: Audit) -> str:
     said = verdict(audit)
     parts = [f"{said.value}: {_first_words(audit, said, errors)}"]
     if errors and audit.count(Reach.BROKEN):
-        parts.append(f"why: {named(errors[0])}")
+        because = _because(audit)
+        parts.append(f"why: {named(because)}" if because is not None else f"found: {named(errors[0])}")
     if len(errors) > 1:
         parts.append(counted(len(errors) - 1, "more error"))
     if warnings:
@@ -142,6 +143,13 @@ def _first_words(audit: Audit, said: AuditVerdict, errors: list[Finding]) -> str
         return f"{unknown} of {counted(total, 'pair')} of nodes"
     unread = [node for node in audit.nodes if node not in audit.read]
     return f"{listed(unread)} not read" if unread else "not every node is read yet"
+
+
+def _because(audit: Audit) -> Finding | None:
+    """The finding that breaks pairs and comes first."""
+    broken = (at for pair, causes in audit.causes.items() if audit.reach(*pair) is Reach.BROKEN for at in causes)
+    first = min(broken, default=len(audit.findings))
+    return audit.findings[first] if first < len(audit.findings) else None
 
 
 def _pair(audit: Audit, source: int, destination: int, reach: Reach) -> Pair:

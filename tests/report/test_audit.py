@@ -95,6 +95,16 @@ def test_the_verdict(audit: Audit, said: AuditVerdict) -> None:
             "broken: 4 of 9 pairs of nodes · why: a-silence · 1 warning · 3 pairs unknown · 3 of 4 nodes read"
             " · routing only",
         ),
+        (
+            replace(BROKEN, findings=(replace(SILENT, code="elsewhere"), SILENT), causes={(0, 2): (1,)}),
+            "broken: 4 of 9 pairs of nodes · why: a-silence · 1 more error · 3 pairs unknown · 3 of 4 nodes read"
+            " · routing only",
+        ),
+        (
+            replace(BROKEN, causes={}),
+            "broken: 4 of 9 pairs of nodes · found: a-silence · 1 warning · 3 pairs unknown · 3 of 4 nodes read"
+            " · routing only",
+        ),
         (replace(OK, findings=(SILENT,)), "broken: a-silence · 3 of 3 nodes read · routing only"),
         (UNKNOWN, "unknown: 3 of 9 pairs of nodes · 1 warning · 3 of 4 nodes read · routing only"),
         (
