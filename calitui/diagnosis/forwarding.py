@@ -39,7 +39,7 @@ OFF_THERE = Entry(
     severity=Severity.ERROR,
     title="a device's packets are not forwarded",
     background=(
-        "Beside the switch for the whole node every device has a `forwarding` of its own, and what counts is the one of "
+        "Beside the switch for the whole node every device has a `forwarding` of its own, and what counts is that of "
         "the device a packet comes in by. Calico switches it on for each pod's veth; tunnels and cards get what "
         "conf.default says when they are made. If it is 0 on a veth that pod can reach its own node and nobody else; "
         "on the tunnel or the card the node's pods get nothing from other nodes. Network services that write settings "
