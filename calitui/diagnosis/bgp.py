@@ -47,7 +47,7 @@ def sessions_down(scene: Scene) -> Iterator[Finding | Unchecked]:
     for session in peering.not_up:
         if session.is_up:
             if in_question(scene, session):
-                yield _disputed(session)
+                yield _disputed(scene, session)
         elif not is_stray(session) and not is_gone(scene, session):
             down[kind(session)].append(session)
     for sort, sessions in down.items():
@@ -63,21 +63,23 @@ def _is_told(scene: Scene, sessions: Sequence[Session]) -> bool:
     return all(any({one.node, one.peer_node} <= nodes for nodes in twins) for one in sessions)
 
 
-def _disputed(session: Session) -> Finding:
+def _disputed(scene: Scene, session: Session) -> Finding:
     up, lost = sorted(session.ends, key=lambda end: not end.is_up)[:2] if len(session.ends) > 1 else (None, None)
     other = session.peer if lost is None or lost.node == session.node else session.node
     node = lost.node if lost is not None else session.node
     said = f"is {lost.state} on {node}" if lost is not None else f"is not configured on one of {node} and {other}"
     known = up.node if up is not None else other
+    left = scene.of(Remains).of((session,))
+    lost_now = f"; {_effect(left)}" if left.kept is Kept.ABSENT else ""
     return SESSION_DOWN.found(
         node,
         f"The BGP session between {node} and {other} {said} while {known} calls it Established: it broke a moment ago "
-        "and one end has not noticed, or it changed between the two reads.",
+        f"and one end has not noticed, or it changed between the two reads{lost_now}.",
         subject=other,
         evidence=session.lines,
         fix=("# read again; if it stays so, packets for TCP port 179 pass in one direction only",),
         affected=(other,) if session.peer_node else (),
-        severity=Severity.WARNING,
+        severity=Severity.ERROR if lost_now else Severity.WARNING,
     )
 
 
@@ -122,7 +124,7 @@ def _what(broken: Broken, asked: Sequence[Session], typical: Session) -> str:
     if typical.peer_node is None and broken.common == typical.peer_ip:
         return f"All {many} BGP sessions with {broken.common}, which is no node, are down, as that of {typical.node}"
     peer = typical.peer if broken.common == typical.node else typical.node
-    return f"All BGP sessions of {broken.common} are down, {many} of them, as with {peer}"
+    return f"All {many} BGP sessions of {broken.common} are down, as with {peer}"
 
 
 def _effect(left: Remainder) -> str:
@@ -218,7 +220,7 @@ def affinities(scene: Scene) -> Iterator[Finding | Unchecked]:
         ip, first = inside[0]
         yield NOT_CONFIRMED.found(
             affinity.node,
-            f"The block {affinity.cidr} has {len(inside)} running pods on {affinity.node}, such as {first.namespace}/"
+            f"The block {affinity.cidr} has running pods on {affinity.node} ({len(inside)}), such as {first.namespace}/"
             f"{first.name} ({ip}), but its affinity is {affinity.state}: BIRD does not announce the block, at best "
             "each pod alone.",
             subject=affinity.cidr,

@@ -111,7 +111,7 @@ def _lonely(scene: Scene, node: str | None, lonely: list[str], family: int) -> F
         lines.append("API BGPPeers: none")
     told = [found for name in lonely[:MOST_LINES] if (found := peering.told.get((name, family))) is not None]
     lines += [f"{one.source}: no protocol of kind BGP" for one in told if one.complete]
-    who = node or f"any of {len(lonely)} nodes"
+    who = node or f"any of {_nodes(len(lonely))}"
     why = (
         "the node-to-node mesh is off" if not wanted.has_mesh else f"a route reflector as {who} is left out of the mesh"
     )
@@ -224,7 +224,7 @@ def not_ready(scene: Scene) -> Check:
             )
             yield NOT_READY.found(
                 name,
-                f"{name} is not ready but still a BGP peer of {len(ends)} nodes; {effect}.",
+                f"{name} is not ready but still a BGP peer of {_nodes(len(ends))}; {effect}.",
                 subject="IPv6" if family == 6 else "",
                 evidence=(
                     f"API Node {name} Ready: {'False' if node.ready is False else 'Unknown'}",
@@ -255,7 +255,7 @@ def peer_is_no_node(scene: Scene) -> Check:
             strays.setdefault(session.peer_ip, []).append(session)
     for ip, found in strays.items():
         only = found[0].node if len(found) == 1 else None
-        where = only or f"{len(found)} nodes"
+        where = only or _nodes(len(found))
         fix = restart(scene, only) if only is not None else (
             "calicoctl get nodes -o wide  # whose address is it? then: calicoctl delete node NAME",
         )  # fmt: skip
@@ -273,3 +273,7 @@ def peer_is_no_node(scene: Scene) -> Check:
 def is_stray(session: Session) -> bool:
     """Whether it is one of the mesh with an address that no node has."""
     return session.peer_node is None and session.here is not None and session.here.protocol.name.startswith("Mesh_")
+
+
+def _nodes(count: int) -> str:
+    return "1 node" if count == 1 else f"{count} nodes"

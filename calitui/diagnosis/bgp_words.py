@@ -107,12 +107,12 @@ def reason(scene: Scene, session: Session) -> Reason:
 
 def _meaning(end: End) -> tuple[int, Kind, Side, str]:
     """How much an end says (the less the more), and what."""
+    if end.protocol.state == "down" and not end.detail:
+        return -1, Kind.DOWN, Side.SELF, "it is disabled in the BIRD of {a}"
     for rank, (pattern, sort, side, words) in enumerate(_MEANT):
         if pattern.search(end.detail):
             return rank, sort, side, words
     rank = len(_MEANT)
-    if end.protocol.state == "down":
-        return rank, Kind.DOWN, Side.SELF, "it is disabled in the BIRD of {a}"
     if end.state in ("Connect", "Active", "OpenSent", "OpenConfirm"):
         words = "{a} gets no answer from {ip} port {port}: packets are dropped on the way, or the address is wrong"
         return rank + 1, Kind.DOWN, Side.BETWEEN, words

@@ -55,6 +55,7 @@ CLUSTER = Cluster(
     ),
 )
 UP = "Established"
+DISABLED = ""
 REFUSED = "Connect       Socket: Connection refused"
 SOCKET = "Unable to connect to server control socket (/var/run/calico/bird.ctl): Connection refused"
 
@@ -88,7 +89,7 @@ def node(
     text = "BIRD v0.3.3+birdv1.6.8 ready.\n" + f"Router ID is {router_id or ADDRESSES[name]}\n"
     text += "name     proto    table    state  since       info\nkernel1  Kernel   master   up     10:00:00\n"
     for protocol, info in protocols.items():
-        state = "up   " if info == UP else "start"
+        state = "up   " if info == UP else "down " if info == DISABLED else "start"
         text += f"{protocol} BGP      master   {state}  10:00:00    {info}\n"
     answer = parse_bird(text + ("\n".join(known) if rib else "") + "\n")
     assert not answer.unparsed, answer.unparsed
@@ -237,7 +238,7 @@ CASES = {
     ),
     "all of one node": Case(
         lambda: [node("a", down("a", "b", info="Connect"), without="b"), node("b", down("b", "a", "c", info="Passive"), without="ac"), node("c", down("c", "b", info="Connect"), without="b")],
-        "bgp-session-down", "b", E, "All BGP sessions of b are down, 2 of them", subject="all sessions",
+        "bgp-session-down", "b", E, "All 2 BGP sessions of b are down", subject="all sessions",
     ),
     "everywhere": Case(
         lambda: [node(name, down(name, *[other for other in ADDRESSES if other != name], info="Active"), without="abc") for name in ADDRESSES],
@@ -261,6 +262,13 @@ CASES = {
     ),
     "half open": Case(
         lambda: all_nodes(a=node("a", down("a", "b", info="OpenSent"))), "bgp-session-down", "a", W, "is OpenSent on a"
+    ),
+    "half open, route gone": Case(
+        lambda: all_nodes(a=node("a", down("a", "b", info="Connect"), without="b")), "bgp-session-down", "a", E, "a has no route to 10.65.2.0/26"
+    ),
+    "disabled": Case(
+        lambda: all_nodes(a=node("a", down("a", "b", info=DISABLED), without="b"), b=node("b", down("b", "a", info="Active        Socket: Connection closed"))),
+        "bgp-session-down", "a", E, "disabled in the BIRD of a", subject="b",
     ),
     "ToR down at every node": Case(
         lambda: [node(name, {"Global_10_0_0_254": "Active        Socket: Host is unreachable"}, without="abc") for name in ADDRESSES],
@@ -343,7 +351,7 @@ def test_fault(name: str) -> None:
 
 def test_consequences_of_a_stopped_bird_are_told_under_it() -> None:
     findings, _ = found(CASES["BIRD killed"].nodes())
-    assert any("2 of them" in line or "is down" in line for line in findings[0].consequences)
+    assert any("All 2 BGP sessions of b" in line for line in findings[0].consequences)
     assert set(findings[0].affected) == {"a", "c"}
     assert "kubectl -n kube-system delete pod calico-node-bbbbb  # restarts calico-node on b" in findings[0].fix
 
