@@ -6,6 +6,7 @@ told but the verdict at the rule's end.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 
@@ -280,7 +281,7 @@ class _Rule:
             return
         self.words = []
         after = self.changes
-        for first, then in zip(rest, [*rest[1:], ""], strict=True):
+        for first, then in itertools.pairwise([*rest, ""]):
             if (first, then) == ("mark", "set"):
                 after = after.marked_anyhow()
             elif then == "set" and first not in ("priority", "nftrace", "size"):

@@ -1,0 +1,198 @@
+"""Packets between pods, in tunnels and of BGP that a node's own packet filter drops; policies' drops that it counted.
+
+A finding is raised only where every rule before the one that drops is certain not to let the packet pass. What depends
+on sets, marks or anything else that was not read is no finding.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from calitui.diagnosis.bgp_birds import Birds
+from calitui.diagnosis.bgp_expected import Wanted
+from calitui.diagnosis.bgp_sessions import Peering, Session
+from calitui.diagnosis.devices import named
+from calitui.diagnosis.entry import Entry
+from calitui.diagnosis.firewall_backends import two_backends
+from calitui.diagnosis.firewall_entries import BGP, ENTRIES, FORWARDED, POLICY, TUNNEL
+from calitui.diagnosis.firewall_packets import Dial, Needed, dialled, forwarded, tunnelled
+from calitui.diagnosis.firewall_seen import Dropped, Filters, cures, place_of, told_apart
+from calitui.diagnosis.packet import UDP
+from calitui.diagnosis.packet_filter_walk import Drop, source
+from calitui.diagnosis.scene import Scene
+from calitui.trace.finding import Finding, Severity, Unchecked
+from calitui.trace.veth import veth_name
+
+MOST_PEERS = 5
+"""Peers of a node whose session is tried in an audit: those that are down come first."""
+_OF_POLICIES = ("no policies passed packet", "no profiles matched")
+"""In the comments of Felix' last rules of a pod's chains (felix/rules/endpoints.go)."""
+
+
+def drops_forwarded(scene: Scene) -> Iterator[Finding | Unchecked]:
+    """Nodes whose filter drops what pods send through them."""
+    needed: dict[str, list[Needed]] = {}
+    for one in forwarded(scene):
+        needed.setdefault(one.node, []).append(one)
+    filters = scene.of(Filters)
+    for node, packets in needed.items():
+        if (scene.felix(node, "bpfEnabled") or "").lower() == "true":
+            yield FORWARDED.unchecked(node, "with the eBPF dataplane pods' packets pass by the packet filter")
+            continue
+        found = _dropped(filters, packets)
+        if not found:
+            yield from filters.unread(FORWARDED, node)
+            continue
+        what = " and ".join(dict.fromkeys(one.what for one in found))
+        yield _found(scene, FORWARDED, node, found, f"The packet filter of {node} drops {what}")
+
+
+def _dropped(filters: Filters, packets: Iterable[Needed]) -> list[Dropped]:
+    tried = ((one, filters.drop(one.node, one.packet, one.way)) for one in packets)
+    return [Dropped(one.what, drop) for one, drop in tried if drop is not None]
+
+
+def _found(
+    scene: Scene,
+    entry: Entry,
+    node: str,
+    found: list[Dropped],
+    summary: str,
+    *,
+    severity: Severity | None = None,
+    peers: Iterable[str] = (),
+) -> Finding:
+    places = [one.drop for one in told_apart(found)]
+    first = places[0]
+    return entry.found(
+        node,
+        f"{summary}: {place_of(first)} them.",
+        subject=f"{first.base.family} {first.base.table} {first.base.name}",
+        evidence=dict.fromkeys(line for drop in places for line in drop.lines(node)),
+        fix=cures(node, scene.of(Filters).of(node), places),
+        severity=severity,
+        affected=peers,
+    )
+
+
+def drops_tunnel(scene: Scene) -> Iterator[Finding | Unchecked]:
+    """Nodes whose filter drops the outer packets of tunnels that their pods need."""
+    needed: dict[str, list[Needed]] = {}
+    for one in tunnelled(scene):
+        needed.setdefault(one.node, []).append(one)
+    filters = scene.of(Filters)
+    for node, packets in needed.items():
+        found = _dropped(filters, packets)
+        if not found:
+            yield from filters.unread(TUNNEL, node)
+            continue
+        lost = [one for one in packets if _always(filters, one)]
+        what = " and ".join(dict.fromkeys(one.what for one in found))
+        peers = sorted({one.peer for one in packets})
+        summary = f"The packet filter of {node} drops {what} between it and {named(peers)}"
+        severity = None if lost else Severity.WARNING
+        if not lost:
+            summary += " unless they answer one that came the other way"
+        yield _found(scene, TUNNEL, node, found, summary, severity=severity, peers=peers)
+
+
+def _always(filters: Filters, one: Needed) -> bool:
+    """Whether packets are dropped even after some went the other way.
+
+    Packets of IPIP and WireGuard are of one connection both ways. Those of VXLAN are not: the source port is chosen by
+    what is inside, so no packet is the answer to another.
+    """
+    if filters.drop(one.node, one.packet, one.way) is None:
+        return False
+    if one.packet.protocol == UDP and one.packet.source_port is None:
+        return True
+    later = msgspec.structs.replace(one.packet, state="established")
+    return filters.drop(one.node, later, one.way) is not None
+
+
+def drops_bgp(scene: Scene) -> Iterator[Finding | Unchecked]:
+    """Nodes whose filter drops the BGP sessions they need."""
+    wanted, birds = scene.of(Wanted), scene.of(Birds)
+    if wanted.unknowable is not None or not birds.uses_bgp:
+        return
+    down = {(one.node, one.peer_ip): one for one in scene.of(Peering).not_up}
+    down |= {(one.peer_node or "", wanted.addresses[one.family].get(one.node, "")): one for one in down.values()}
+    filters = scene.of(Filters)
+    for node in scene.nodes:
+        dials = list(_dials(scene, wanted, node, down))
+        if not dials:
+            continue
+        judged = [(dial, _dropped(filters, dial.call), _dropped(filters, dial.answer)) for dial in dials]
+        closed = [(dial, call + answer) for dial, call, answer in judged if call and answer]
+        half = [
+            (dial, call or answer)
+            for dial, call, answer in judged
+            if bool(call) != bool(answer) and (node, dial.call[0].packet.destination or "") in down
+        ]
+        if not closed and not half:
+            yield from filters.unread(BGP, node)
+            continue
+        found = [one for _, drops in closed or half for one in drops]
+        peers = sorted({dial.peer for dial, _ in closed or half})
+        how = "" if closed else " one way, and the session is down"
+        summary = f"The packet filter of {node} drops {found[0].what} between it and {named(peers)}{how}"
+        yield _found(scene, BGP, node, found, summary, peers=peers)
+
+
+def _dials(scene: Scene, wanted: Wanted, node: str, down: dict[tuple[str, str], Session]) -> Iterator[Dial]:
+    """The sessions of a node to try."""
+    for family in (4, 6):
+        own = wanted.addresses[family].get(node)
+        if own is None:
+            continue
+        peers = [(ip, wanted.owner(ip)) for ip in wanted.of(node, family)]
+        if scene.trace is not None:
+            peers = [(ip, peer) for ip, peer in peers if peer in scene.nodes]
+        peers.sort(key=lambda one: (node, one[0]) not in down)
+        for ip, peer in peers[:MOST_PEERS]:
+            yield dialled(scene, node, own, peer or ip, ip, (wanted.port(node), wanted.port(peer)))
+
+
+def policy_drops(scene: Scene) -> Iterator[Finding | Unchecked]:
+    """What the policies of a trace's pods have dropped."""
+    if scene.trace is None:
+        return
+    prefixes = scene.fabric.prefixes
+    filters = scene.of(Filters)
+    for pod in scene.pods:
+        found = filters.of(pod.node)
+        if found is None:
+            yield from filters.unread(POLICY, pod.node)
+            continue
+        veth = veth_name(pod.namespace, pod.name, prefixes[0] if prefixes else "cali")
+        for short, way in (("tw", "to"), ("fw", "from")):
+            drops = [
+                Drop(chain, chain, rule)
+                for chain in found.chains
+                if chain.name.endswith(f"cali-{short}-{veth}")
+                for rule in chain.rules
+                if rule.packets and any(words in rule.text for words in _OF_POLICIES)
+            ]
+            if not drops:
+                continue
+            label = f"{pod.namespace}/{pod.name}"
+            count = sum(drop.rule.packets or 0 for drop in drops if drop.rule is not None)
+            packets = "packet" if count == 1 else "packets"
+            yield POLICY.found(
+                pod.node,
+                f"Policies have dropped {count} {packets} {way} {label} since its rules were written.",
+                subject=f"{way} {label}",
+                evidence=[f"{source(pod.node, drop.chain)}: {drop.rule.text}" for drop in drops if drop.rule],
+                fix=(
+                    f"kubectl -n {shlex.quote(pod.namespace)} get networkpolicies.networking.k8s.io",
+                    "kubectl get globalnetworkpolicies.crd.projectcalico.org",
+                    "# send again and read again: a count that grows is these packets",
+                ),
+            )
+
+
+CHECKS = (drops_forwarded, drops_tunnel, drops_bgp, two_backends, policy_drops)
+__all__ = ["CHECKS", "ENTRIES"]
