@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from importlib.resources import files
 
 import msgspec
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from calitui.diagnosis.scene import Scene
@@ -68,6 +70,12 @@ def traced(which: str, *changed: NodeFacts, **changes: object) -> Scene:
 def demo(name: str) -> Snapshot:
     """A recorded demo."""
     return decode((files("calitui.demo") / f"{name}.json").read_bytes(), name)
+
+
+@cache
+def healthy(name: str) -> tuple[Scene, ...]:
+    """The scenes of a recorded demo, made once."""
+    return tuple(everyday(demo(name)))
 
 
 HEALTHY = tuple(name for name in demos() if not name.startswith("broken"))
@@ -233,5 +241,7 @@ _CLUSTERS = st.builds(
         )
     ),
 )
+FEW = settings(max_examples=60, deadline=None)
+"""For checks of garbage: they are many, and each example is a whole cluster."""
 GARBAGE = st.builds(Scene, _CLUSTERS, _many(_FACTS))
 """Audits of clusters that can't be."""

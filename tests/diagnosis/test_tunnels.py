@@ -200,10 +200,11 @@ def test_ebpf_keeps_no_address_on_the_device() -> None:
 
 @pytest.mark.parametrize("name", scenes.HEALTHY)
 def test_healthy_recordings_are_silent(name: str) -> None:
-    for scene in scenes.everyday(scenes.demo(name)):
+    for scene in scenes.healthy(name):
         assert not scenes.found(tunnels.CHECKS, scene)
 
 
+@scenes.FEW
 @given(scenes.GARBAGE)
 def test_garbage_never_raises(scene: Scene) -> None:
     for check in tunnels.CHECKS:
