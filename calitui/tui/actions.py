@@ -113,7 +113,7 @@ AUDIT = (
     Action("r", "r", "again", "read again", "Read all nodes again."),
     Action("escape", "Esc", "back", "back", "Stop reading, or go back to the pods.", command=False),
     Action("y", "y", "copy", "copy", "Copy the audit as Markdown (OSC 52: the terminal must allow it)."),
-    Action("e", "e", "export", "export", "Write the audit to a file: .md or .json."),
+    Action("e", "e", "export", "export", "Write the audit to a file: .md, .json or .txt."),
     Action("u", "u", "unread", "unread", "Everything that could not be read, and why."),
 )
 

@@ -14,14 +14,18 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from calitui.diagnosis.audit import Audit
 from calitui.errors import Exit, UsageError
 from calitui.session import HostKeyQuestion, Session
-from calitui.tui.actions import EVERYWHERE, FINDINGS, HOME, LIST, TRACE, Action, bindings
+from calitui.tui.actions import AUDIT, EVERYWHERE, FINDINGS, HOME, LIST, MESH, TRACE, Action, bindings
 from calitui.tui.dialogs import HostKeyScreen, SecretScreen
 from calitui.tui.findings.screen import FindingsScreen
 from calitui.tui.help import EVIDENCE, SEVERITIES, HelpScreen
 from calitui.tui.home.filter import GRAMMAR
 from calitui.tui.home.screen import HomeScreen
+from calitui.tui.mesh.screen import MeshScreen
+from calitui.tui.mesh.words import LEGEND
+from calitui.tui.messages import MeshWanted, TraceWanted
 from calitui.tui.prompts import Answer, Asked, TuiPrompts, settle
 from calitui.tui.themes import DARK, LIGHT, LIGHT_VARIABLES, THEMES, VARIABLES
 from calitui.tui.trace.screen import TraceScreen
@@ -60,6 +64,7 @@ class CalituiApp(App[int]):
         self.prompts = prompts
         self.source, self.destination = source, destination
         self.namespace = namespace
+        self.audit: Audit | None = None
         self.animation_level = "none"
         for own in THEMES:
             self.register_theme(own)
@@ -84,9 +89,16 @@ class CalituiApp(App[int]):
         if self.prompts is not None:
             self.prompts.detach()
 
-    @on(HomeScreen.TraceWanted)
-    def _wanted(self, message: HomeScreen.TraceWanted) -> None:
+    @on(TraceWanted)
+    def _wanted(self, message: TraceWanted) -> None:
         self._open(message.source, message.destination)
+
+    @on(MeshWanted)
+    def _mesh(self) -> None:
+        def left(audit: Audit | None) -> None:
+            self.audit = audit
+
+        self.push_screen(MeshScreen(self.session, self.now, self.audit), left)
 
     def _open(self, source: str, destination: str) -> None:
         self.push_screen(TraceScreen(self.session, source, destination, self.now))
@@ -120,6 +132,8 @@ class CalituiApp(App[int]):
             self.push_screen(HelpScreen("Pods", (*HOME, *LIST, *EVERYWHERE), "Filter", GRAMMAR))
         elif isinstance(self.screen, FindingsScreen):
             self.push_screen(HelpScreen("Findings", (*FINDINGS, *LIST, *EVERYWHERE), "Findings", SEVERITIES))
+        elif isinstance(self.screen, MeshScreen):
+            self.push_screen(HelpScreen("Mesh", (*MESH, *AUDIT, *EVERYWHERE), "Marks", LEGEND))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The commands of `screen`, from the table of actions."""
@@ -127,6 +141,7 @@ class CalituiApp(App[int]):
             TraceScreen: TRACE,
             HomeScreen: HOME,
             FindingsScreen: FINDINGS,
+            MeshScreen: AUDIT,
         }
         for action in (*tables.get(type(screen), ()), *EVERYWHERE):
             if action.command:

@@ -18,9 +18,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from calitui.diagnosis.audit import Audit
 from calitui.errors import UsageError
 from calitui.facts.text import clean
-from calitui.report import as_json, as_markdown, as_text
+from calitui.report import as_json, as_markdown, as_text, audit_json, audit_markdown, audit_text
 from calitui.trace.path import Trace
 
 TEXT_WIDTH = 100
@@ -36,6 +37,15 @@ def trace_formats(trace: Trace) -> Formats:
         ".md": lambda: as_markdown(trace).encode("utf-8"),
         ".json": lambda: as_json(trace),
         ".txt": lambda: as_text(trace, TEXT_WIDTH, False).encode("utf-8"),
+    }
+
+
+def audit_formats(audit: Audit) -> Formats:
+    """How an audit may be written."""
+    return {
+        ".md": lambda: audit_markdown(audit).encode("utf-8"),
+        ".json": lambda: audit_json(audit),
+        ".txt": lambda: audit_text(audit, TEXT_WIDTH, False).encode("utf-8"),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.message import Message
 
+from calitui.diagnosis.audit import Audit
 from calitui.errors import CalituiError
 from calitui.facts.cluster import Inventory
 from calitui.session import Progress
@@ -69,3 +70,55 @@ class TraceFailed(Message):
         super().__init__()
         self.run = run
         self.error = error
+
+
+class TraceWanted(Message):
+    """Both ends of a path are known."""
+
+    def __init__(self, source: str, destination: str) -> None:
+        """What a session's `trace` takes."""
+        super().__init__()
+        self.source = source
+        self.destination = destination
+
+
+class MeshWanted(Message):
+    """The whole cluster is to be looked at."""
+
+
+class AuditNews(Message):
+    """Something new waits at the auditor: progress, or what the nodes read so far tell."""
+
+    def __init__(self, run: int) -> None:
+        """`run` is the reading it belongs to."""
+        super().__init__()
+        self.run = run
+
+
+class AuditRead(Message):
+    """An audit is complete."""
+
+    def __init__(self, run: int, audit: Audit) -> None:
+        """`run` is the reading it belongs to."""
+        super().__init__()
+        self.run = run
+        self.audit = audit
+
+
+class AuditFailed(Message):
+    """There will be no complete audit from this reading."""
+
+    def __init__(self, run: int, error: CalituiError) -> None:
+        """`run` is the reading it belongs to."""
+        super().__init__()
+        self.run = run
+        self.error = error
+
+
+class Refused(Message):
+    """What a person asked for can't be done; `words` say why in one line."""
+
+    def __init__(self, words: str) -> None:
+        """For the key bar."""
+        super().__init__()
+        self.words = words

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from calitui.diagnosis.audit import Audit
 from calitui.errors import CalituiError, Cancelled, UsageError
 from calitui.facts.cluster import Cluster, Freshness, Inventory
 from calitui.facts.snapshot import Snapshot
 from calitui.session import Progress, ProgressSink
 from calitui.trace.path import Trace
-from tests.tui import samples
+from tests.tui import samples, troubled
 
 STEPS = (
     Progress("connecting to 10.173.32.23:22", "k8s-calico2"),
@@ -34,12 +35,17 @@ class RecordedSession:
         error: CalituiError | None = None,
         recorded: bool = True,
         origin: str = "demo:ipip",
+        audit: Audit | CalituiError = troubled.AUDIT,
+        partials: tuple[Audit, ...] = (),
     ) -> None:
-        """`error` ends `follow` after the inventories."""
+        """`error` ends `follow` after the inventories. An audit hangs at the gate too, after its `partials`."""
         self._origin = origin
         self._recorded = recorded
         self.inventories = inventories
         self.error = error
+        self.audited = audit
+        self.partials = partials
+        self.audits = 0
         self.answers = dict(answers or {(samples.SOURCE, samples.DESTINATION): samples.DELIVERED})
         self.gate = threading.Event()
         self.gate.set()
@@ -75,17 +81,35 @@ class RecordedSession:
         self.stops.append(stop)
         for step in STEPS:
             progress(step)
-        for _ in range(int(PATIENCE * 100)):
-            if self.gate.wait(0.01) or stop.is_set():
-                break
-        if stop.is_set():
-            raise Cancelled
+        self._hang(stop)
         answer = self.answers.get((source, destination))
         if answer is None:
             raise UsageError(f"No pod {destination}", "Is it in another namespace?")
         if isinstance(answer, CalituiError):
             raise answer
         return answer
+
+    def audit(
+        self, progress: ProgressSink, stop: threading.Event, partial: Callable[[Audit], None] | None = None
+    ) -> Audit:
+        self.audits += 1
+        self.stops.append(stop)
+        for step in STEPS:
+            progress(step)
+        for one in self.partials:
+            if partial is not None:
+                partial(one)
+        self._hang(stop)
+        if isinstance(self.audited, CalituiError):
+            raise self.audited
+        return self.audited
+
+    def _hang(self, stop: threading.Event) -> None:
+        for _ in range(int(PATIENCE * 100)):
+            if self.gate.wait(0.01) or stop.is_set():
+                break
+        if stop.is_set():
+            raise Cancelled
 
     def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
         return Snapshot(self.cluster())

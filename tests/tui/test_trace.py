@@ -12,8 +12,8 @@ from textual.widgets import Input
 from calitui.errors import CalituiError, ClusterError
 from calitui.report import as_json, as_markdown
 from calitui.trace.path import Reading, Trace
-from calitui.tui.home.screen import HomeScreen
 from calitui.tui.export import ExportScreen
+from calitui.tui.home.screen import HomeScreen
 from calitui.tui.unread import UnreadScreen
 from tests.tui import samples
 from tests.tui.driving import LARGE, SMALL, Driven, opened

@@ -11,6 +11,7 @@ from textual.content import Content
 
 from calitui.diagnosis.catalogue import CATALOGUE
 from calitui.facts.text import clean
+from calitui.report.words import named
 from calitui.trace.finding import Finding, Severity, Unchecked
 from calitui.tui.blocks import labelled, listed, plain
 from calitui.tui.text import count
@@ -21,17 +22,9 @@ _FEW_LINES = 2
 """Lines of evidence where there is little room; all of them are one key away."""
 
 
-def title_of(code: str) -> str:
-    """A code's few words, or the code itself where the catalogue does not have it."""
-    entry = CATALOGUE.get(code)
-    return clean(entry.title if entry is not None else code)
-
-
 def headed(finding: Finding) -> str:
-    """`✖ error: Block route is missing (block-route-missing)`."""
-    title, code = title_of(finding.code), clean(finding.code)
-    told = title if title == code else f"{title} ({code})"
-    return f"{GLYPHS[finding.severity]} {finding.severity.value}: {told}"
+    """`✖ error: the node has no route to the pod (pod-route-missing)`."""
+    return f"{GLYPHS[finding.severity]} {finding.severity.value}: {named(finding)}"
 
 
 def concise(finding: Finding, width: int, roomy: bool) -> list[list[Content]]:

@@ -14,7 +14,7 @@ from calitui.trace.finding import Finding, Severity, Unchecked
 from calitui.tui.findings.describe import GLYPHS
 from calitui.tui.text import count, crop, fit, fit_middle, width_of
 
-ONE_LINE = 76
+ONE_LINE = 72
 """Cells from which a finding fits into one line."""
 _CODE, _NODE = 30, 18
 """Cells that code and node take at most in that line."""
@@ -70,7 +70,8 @@ def columns(shown: Iterable[Item], width: int) -> Columns:
 
 def line(item: Item, shape: Columns, row: int, width: int) -> str:
     """Line `row` of `item` behind its glyph, in exactly `width` cells."""
-    head = f"{fit(item.code, shape.code)} {fit_middle(item.node, shape.node)}"
+    node = fit(item.node, shape.node) if "." in item.node else fit_middle(item.node, shape.node)
+    head = f"{fit(item.code, shape.code)} {node}"
     if shape.high == 1:
         return fit(f"{head} {item.summary}", width)
     return fit(head if row == 0 else crop(item.summary, width), width)

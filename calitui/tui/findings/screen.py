@@ -21,8 +21,8 @@ from calitui.tui.drawn import Drawn
 from calitui.tui.findings.describe import GLYPHS, STYLES, unsure, whole
 from calitui.tui.findings.findinglist import FindingList
 from calitui.tui.findings.lines import items
-from calitui.tui.lines import KeyBar, Line
-from calitui.tui.text import count
+from calitui.tui.lines import KeyBar, Line, joined
+from calitui.tui.text import count, crop_middle
 
 MEDIUM = 110
 
@@ -59,7 +59,6 @@ class FindingsScreen(Screen[Finding | None]):
 
     def on_mount(self) -> None:
         """Fill the list."""
-        self.query_one("#title", Line).show(tally(self.findings), Content(clean(self.subject)))
         listed = self.query_one(FindingList)
         listed.show(items(self.findings, self.unchecked))
         if self.start is not None:
@@ -70,8 +69,11 @@ class FindingsScreen(Screen[Finding | None]):
         """Choose the arrangement for the width."""
         narrow = self.size.width < MEDIUM
         self.set_class(narrow, "-narrow")
-        high = min(max(3, self.size.height // 3), len(self.query_one(FindingList).items))
-        self.query_one(FindingList).styles.height = max(1, high) if narrow else None
+        listed = self.query_one(FindingList)
+        listed.styles.height = min(max(3, self.size.height // 3), listed.natural_height) if narrow else None
+        told = tally(self.findings)
+        room = self.size.width - joined(told).cell_length - 4
+        self.query_one("#title", Line).show(told, Content(crop_middle(clean(self.subject), max(8, room))))
         self._show()
 
     @property

@@ -11,7 +11,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
@@ -30,7 +29,7 @@ from calitui.tui.home.marks import End, Marks, end_of, refusal, sentence
 from calitui.tui.home.podlist import PodList
 from calitui.tui.home.roster import Roster, Scan, order
 from calitui.tui.lines import KeyBar, Line
-from calitui.tui.messages import FollowEnded, InventoryArrived, ScanEnded
+from calitui.tui.messages import FollowEnded, InventoryArrived, MeshWanted, ScanEnded, TraceWanted
 from calitui.tui.text import count
 from calitui.tui.unread import UnreadScreen
 
@@ -44,15 +43,6 @@ class HomeScreen(Screen[None]):
     CSS_PATH = "home.tcss"
     BINDINGS = bindings(HOME)
     AUTO_FOCUS = "PodList"
-
-    class TraceWanted(Message):
-        """Both ends are marked."""
-
-        def __init__(self, source: str, destination: str) -> None:
-            """What a session's `trace` takes."""
-            super().__init__()
-            self.source = source
-            self.destination = destination
 
     def __init__(
         self, session: Session, now: Callable[[], float], source: str | None = None, namespace: str | None = None
@@ -252,7 +242,7 @@ class HomeScreen(Screen[None]):
             return
         self.marks = Marks(source, end_of(pod))
         self._describe_marks()
-        self.post_message(self.TraceWanted(source.target, f"{pod.namespace}/{pod.name}"))
+        self.post_message(TraceWanted(source.target, f"{pod.namespace}/{pod.name}"))
 
     def action_back(self) -> None:
         """Take back the newest thing: the filter, a mark, the namespace."""
@@ -329,6 +319,10 @@ class HomeScreen(Screen[None]):
         self.namespace = namespace
         self._describe()
         self._evaluate()
+
+    def action_mesh(self) -> None:
+        """Look at the whole cluster."""
+        self.post_message(MeshWanted())
 
     def action_unread(self) -> None:
         """Everything that was not read."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 from textual.content import Content
 
 from calitui.facts.text import clean
-from calitui.report.words import SEPARATOR, verdict_line
+from calitui.report.words import SEPARATOR, cause_words, verdict_line
 from calitui.trace.path import Trace, Verdict
 from calitui.tui.text import crop_name, moment, width_of
-from calitui.tui.trace.why import PREFIX
 
 _LOOK = {
     Verdict.DELIVERED: ("✔", "bold $good"),
@@ -65,4 +64,5 @@ def basis(trace: Trace, width: int, now: float) -> tuple[list[Content], Content]
 
 def _parts(trace: Trace) -> list[str]:
     """The parts of the report's line, without the cause: that has a line of its own."""
-    return [part for part in clean(verdict_line(trace)).split(SEPARATOR) if not part.startswith(PREFIX)]
+    cause = clean(cause_words(trace))
+    return [part for part in clean(verdict_line(trace)).split(SEPARATOR) if part != cause]

@@ -72,7 +72,9 @@ def first_look(trace: Trace) -> tuple[int, list[int]]:
                 troubled.append(number)
                 break
     if trace.verdict is Verdict.BROKEN:
-        causes = (why.place(trace, finding) for finding in trace.findings)
+        told = why.told(trace)
+        first = [told] if told is not None else []
+        causes = (why.place(trace, finding) for finding in (*first, *trace.findings))
         cause = next((place for place in causes if place is not None), None)
         if cause is not None:
             selected[cause[0]] = cause[1]

@@ -8,19 +8,18 @@ from __future__ import annotations
 from textual.content import Content
 
 from calitui.facts.text import clean
-from calitui.report.words import SEPARATOR, verdict_line
+from calitui.report.words import cause_words, named
 from calitui.trace.finding import Finding, Severity
 from calitui.trace.path import Trace, Verdict
 from calitui.tui.findings.describe import STYLES, headed
 from calitui.tui.text import count
 
-PREFIX = "why: "
-"""How the cause begins in the report's verdict line."""
-
 
 def told(trace: Trace) -> Finding | None:
-    """The finding that the line under the verdict tells."""
-    return trace.findings[0] if trace.findings else None
+    """The finding that the line under the verdict tells: the one that the report names, else the first."""
+    cause = cause_words(trace)
+    named_there = (finding for finding in trace.findings if cause.endswith(f": {named(finding)}"))
+    return next(named_there, trace.findings[0] if trace.findings else None)
 
 
 def line(trace: Trace, width: int) -> tuple[list[Content], Content | None]:
@@ -32,7 +31,7 @@ def line(trace: Trace, width: int) -> tuple[list[Content], Content | None]:
         codes = len({item.code for item in trace.unchecked})
         words = f"? why: no cause found, and {count(codes, 'cause')} could not be checked"
         return [Content.styled(words, "bold $warn")], _more("shows which", width)
-    cause = next((part for part in clean(verdict_line(trace)).split(SEPARATOR) if part.startswith(PREFIX)), "")
+    cause = clean(cause_words(trace))
     others = len(trace.findings) - 1
     left = [Content.styled(cause or headed(finding), STYLES[finding.severity]), Content(clean(finding.summary))]
     return left, _more(f"all {others + 1} findings" if others else "why", width)
