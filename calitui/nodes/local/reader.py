@@ -1,4 +1,4 @@
-"""Reads the node that calitui runs on: no login, no script, the kernel asked over netlink.
+"""Reads the node that calitui runs on: no login, the kernel asked over netlink, the node script for all the rest.
 
 What it brings is what the node script brings from elsewhere, so that a trace can't tell the two apart. Whatever can't
 be read becomes a `Missing`. This module imports pyroute2 only when it reads: it can be imported on any platform.
@@ -78,12 +78,13 @@ def _read(
     from calitui.nodes.local.entering import inside
     from calitui.nodes.local.host import read_host
     from calitui.nodes.local.names import read_names
+    from calitui.nodes.local.script_parts import with_script_parts
 
     host = inside(None, lambda: read_host(questions, containers, Search(stop, read_names())))
     found: list[Container] = [container for container, _ in host.containers if container is not None]
     missing = [*host.seen.missing(), *host.unanswered]
     missing += [one for _, unread in host.containers for one in unread]
-    return NodeFacts(
+    facts = NodeFacts(
         name=node.name,
         via=VIA,
         target="this machine",
@@ -96,6 +97,7 @@ def _read(
         answers=host.answers,
         missing=tuple(Missing(one.what, clean(one.reason), node.name) for one in missing),
     )
+    return with_script_parts(facts, stop)
 
 
 def _nothing(name: str, reason: str, hostname: str = "") -> NodeFacts:

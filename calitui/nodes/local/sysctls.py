@@ -1,4 +1,6 @@
-"""The few sysctls that decide whether a node forwards, answers ARP for others, and checks where packets come from."""
+"""The few sysctls that decide whether a node forwards, answers ARP for others, and checks where packets come from, and
+how many connections it tracks.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from calitui.facts.text import clean
 
 ROOT = Path("/proc/sys/net")
 
+_TRACKING = ("netfilter/nf_conntrack_count", "netfilter/nf_conntrack_max")
 _OF_DEVICES = {"ipv4": ("forwarding", "rp_filter", "proxy_arp"), "ipv6": ("forwarding",)}
 _GONE = (errno.ENOENT, errno.ENODEV)
 
@@ -30,6 +33,7 @@ def read_sysctls(root: Path = ROOT) -> tuple[dict[str, str], str]:
                 why = f"{directory}: {error.strerror}"
             continue  # a kernel without IPv6 has no such directory
         paths += [device / name for device in devices for name in names]
+    paths += [root / name for name in _TRACKING]  # not there where connections are not tracked
     for path in paths:
         try:
             value = path.read_text(encoding="utf-8", errors="replace").strip()

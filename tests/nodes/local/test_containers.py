@@ -38,6 +38,10 @@ def real() -> Iterator[Node]:
         yield made
 
 
+def _routing_reasons(facts: NodeFacts) -> dict[str, str]:
+    return {what: reason for what, reason in _reasons(facts).items() if what not in ("BIRD", "packet filter")}
+
+
 def _reasons(facts: NodeFacts) -> dict[str, str]:
     return {one.what: one.reason for one in facts.missing}
 
@@ -131,13 +135,17 @@ def test_the_process_stays_where_it_is(real: Node) -> None:
     assert inside(f"/run/netns/{real.pod}", mine.readlink) != before
 
 
-def test_without_root_only_containers_are_missing(real: Node) -> None:
+def test_without_root_containers_and_the_packet_filter_are_missing(real: Node) -> None:
     questions = [Question(POD, REMOTE_POD), Question("192.168.213.1", "192.168.97.5")]
     as_root = read_locally(real.name, questions, [POD])  # and imports everything before rights are given up
     facts = _as_nobody(real, questions)
-    assert _reasons(facts) == {f"container {POD}": "needs root: start calitui with sudo on this node"}
+    why = "needs root: start calitui with sudo on this node"
+    assert _routing_reasons(facts) == {f"container {POD}": why}
+    assert _reasons(facts)["packet filter"] == why
     assert facts.containers == ()
-    assert facts.host == as_root.host
+    assert facts.host is not None
+    assert as_root.host is not None
+    assert msgspec.structs.replace(facts.host, counters=()) == msgspec.structs.replace(as_root.host, counters=())
     asked = [(one.command, one.error) for one in as_root.answers]
     assert [(one.command, one.error) for one in facts.answers] == asked
 
