@@ -46,8 +46,8 @@ class Reason(msgspec.Struct, frozen=True):
 _MEANINGS: tuple[tuple[str, Kind, Side, str], ...] = (
     ("bad peer as", Kind.WRONG_AS, Side.BETWEEN, "{a} and {b} do not agree on their AS numbers"),
     ("bad bgp identifier", Kind.BAD_IDENTIFIER, Side.BETWEEN, "{a} and {b} have one router ID"),
-    ("connection refused", Kind.DOWN, Side.OTHER, "{b} refuses TCP connections to {ip} port {port}: no BIRD listens "
-     "there, or a firewall answers with a reject"),
+    ("connection refused", Kind.DOWN, Side.OTHER, "TCP connections of {a} to {ip}{of}, port {port}, are refused: no "
+     "BIRD listens there, or a firewall answers with a reject"),
     ("host is unreachable|no route to host", Kind.DOWN, Side.OTHER, "nobody answers for the address {ip}{of}: the "
      "node is off, its address is another, or a firewall rejects"),
     ("network is unreachable", Kind.DOWN, Side.SELF, "{a} has no route at all to {ip}"),

@@ -226,7 +226,7 @@ CASES = {
     ),
     "refused, route gone": Case(
         lambda: all_nodes(a=node("a", down("a", "b"), without="b"), b=node("b", down("b", "a", info="Passive"))),
-        "bgp-session-down", "b", E, "b refuses TCP connections to 10.0.0.2 port 179", subject="a",
+        "bgp-session-down", "b", E, "TCP connections of a to 10.0.0.2 of b, port 179, are refused", subject="a",
     ),
     "silence, route gone": Case(
         lambda: all_nodes(a=node("a", down("a", "b", info="Passive")), b=node("b", down("b", "a", info="Active"), without="a")),
