@@ -17,7 +17,8 @@ from tests.lab.spec import ClusterSpec
 TAP = "guest"
 """The tap's name in the underlay's namespace."""
 
-# In the order they need each other: ipv6 wants crc-ccitt (segment routing), bridge wants ipv6.
+# In the order they need each other: ipv6 wants crc-ccitt (segment routing), bridge wants ipv6. The last five are a
+# node's packet filter: this kernel's nf_tables has no IPv4 tables, so that only iptables-legacy can drop.
 _MODULES = (
     "lib/crc-ccitt.ko",
     "net/ipv6/ipv6.ko",
@@ -28,6 +29,11 @@ _MODULES = (
     "net/ipv4/tunnel4.ko",
     "net/ipv4/ip_tunnel.ko",
     "net/ipv4/ipip.ko",
+    "net/netfilter/nfnetlink.ko",
+    "net/netfilter/nf_tables.ko",
+    "net/netfilter/x_tables.ko",
+    "net/ipv4/netfilter/ip_tables.ko",
+    "net/ipv4/netfilter/iptable_filter.ko",
 )
 
 

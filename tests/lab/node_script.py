@@ -115,7 +115,9 @@ def _daemons(cluster: ClusterSpec, node: NodeSpec, paths: Paths) -> str:
         python = shlex.quote(str(paths.python))
         near = cluster.subnet_of(node.address).cidr if cluster.pools[0].ipip_mode == "CrossSubnet" else ""
         command = f"{python} -S -E {program} {SOCKET} tunl0 {near}"
-        lines.append(f"{command} </dev/null >>{directory}/tunnel_routes.log 2>&1 &")
+        lines.append(
+            f"{command} </dev/null >>{directory}/tunnel_routes.log 2>&1 &\necho $! >/run/calico/tunnel_routes.pid"
+        )
     return "\n".join(lines)
 
 
