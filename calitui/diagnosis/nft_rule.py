@@ -88,6 +88,8 @@ class _Rule:
             del self.words[-5:]
         elif word == "counter" and self.peek(1) == "name":
             del self.words[-3:]
+        elif word == "limit" and self.peek(1) == "rate":
+            self._limit()
         elif word in ("counter", "notrack"):
             self.next()
             if word == "notrack":
@@ -109,6 +111,17 @@ class _Rule:
             self._decide(Does.ACCEPT, after if self.matches else self.changes.joined(after))
         elif (fields := self._fields()) is None or not self._match(fields):
             self._give_up()
+
+    def _limit(self) -> None:
+        """`limit rate [over] 10/second [burst 5 packets]`, of bytes `10 mbytes/second`: it matches some of the time."""
+        del self.words[-2:]
+        if self.peek() == "over":
+            self.next()
+        if "/" not in self.next():
+            self.next()
+        if self.peek() == "burst":
+            del self.words[-3:]
+        self.matches = both(self.matches, None)
 
     def _verdict(self) -> None:
         word = self.next()
