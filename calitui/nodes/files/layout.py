@@ -18,11 +18,16 @@ FILES = {
     "ip-addr.txt": "addresses",
     "ip-link.txt": "links",
     "ip-neigh.txt": "neighbours",
+    "iptables-legacy-save.txt": "iptables-legacy",
+    "iptables-nft-save.txt": "iptables-nft",
+    "nft-ruleset.txt": "nft",
+    "ip6tables-legacy-save.txt": "ip6tables-legacy",
+    "ip6tables-nft-save.txt": "ip6tables-nft",
     "bridge-fdb.txt": "fdb",
     "bird_ipam.cfg": "pools",
     "bird6_ipam.cfg": "pools",
 }
-"""What the files of a node hold, by their names. The last three are none of calicoctl's."""
+"""What the files of a node hold, by their names. The last five are none of calicoctl's."""
 
 USUAL = {
     "links": "ip-link.txt",

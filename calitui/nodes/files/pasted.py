@@ -78,6 +78,18 @@ def sections(text: str, usual: str) -> dict[str, Saved]:
     }
 
 
+def whole(text: str) -> Saved:
+    """What one command printed that no other shares the text with, as it was but for what kubectl says beside it."""
+    printed: list[str] = []
+    failure = ""
+    for raw in _COLOURS.sub("", text).replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        if raw.startswith(_FAILURES):
+            failure = failure or verbatim(raw)[:200]
+        elif not raw.startswith(_ASIDE):
+            printed.append(raw)
+    return Saved("\n".join(printed), failure)
+
+
 def _section(command: str, spelled: str, usual: str) -> str:
     """The section that a command prints; of a family that it does not name it is the usual one."""
     section = _OBJECTS["ru" if spelled.startswith("ru") else spelled[0]]

@@ -1,22 +1,28 @@
 """One node's folder of a bundle read into its facts.
 
 `calicoctl cluster diags` saves no container's side, no sysctls, no forwarding database and no IPv6 rules: all of that
-is missing then, and said. The kernel was not asked anything, so there are no answers to lookups.
+is missing then, and said. The kernel was not asked anything, so there are no answers to lookups. Nor are BIRD, daemons
+and counters in such files, which is not said each time: nobody asked for them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import msgspec
 
 from calitui.facts.missing import Missing
 from calitui.facts.node import ForwardingEntry, NetworkNamespace, NodeFacts, RenderedPool
+from calitui.facts.packet_filter import PacketFilter
 from calitui.facts.text import clean
 from calitui.nodes.files.bundle import Bundle
 from calitui.nodes.files.layout import FILES, USUAL, NodeFile, node_file
 from calitui.nodes.files.own import with_local_table
-from calitui.nodes.files.pasted import Saved, sections
+from calitui.nodes.files.pasted import Saved, sections, whole
 from calitui.nodes.parse import parse_fdb, parse_pools, parse_routes
+from calitui.nodes.parse.firewall import PACKET_FILTER, SECTIONS, without_nat
 from calitui.nodes.parse.namespace import HOST_SECTIONS, Reading, read_namespace
+from calitui.nodes.parse.packet_filter import parse_packet_filter
 from calitui.nodes.parse.sections import Part
 
 VIA = "files"
@@ -56,7 +62,8 @@ def read_node(bundle: Bundle, name: str, paths: tuple[str, ...], own: tuple[str,
     host, unread = with_local_table(_with_fdb(host, saved.get("fdb")), own)
     missing += unread
     pools, unread = _pools(saved.get("pools"))
-    missing += [*unread, Missing("sysctls", f"{folder} has none"), Missing("containers", _CONTAINERS)]
+    packet_filter, unread_filter = _packet_filter(saved)
+    missing += [*unread, *unread_filter, Missing("sysctls", f"{folder} has none"), Missing("containers", _CONTAINERS)]
     if "fdb" not in saved and any(link.kind == "vxlan" or link.name.startswith("vxlan") for link in host.links):
         missing.append(Missing("fdb", f"{folder} has none"))
     missing = [
@@ -69,6 +76,7 @@ def read_node(bundle: Bundle, name: str, paths: tuple[str, ...], own: tuple[str,
         read_at=max((bundle.files[path].modified for path in paths), default=0.0),
         host=host,
         rendered_pools=pools,
+        packet_filter=packet_filter,
         missing=tuple(missing),
     )
 
@@ -81,6 +89,9 @@ def _sections(bundle: Bundle, files: list[tuple[str, NodeFile]]) -> dict[str, Sa
         text = bundle.files[path].text
         if file.section == "pools":
             found["pools"] = Saved(found.get("pools", Saved()).text + "\n" + text)
+            continue
+        if file.section in SECTIONS:
+            found.setdefault(file.section, whole(text))
             continue
         for section, saved in sections(text, FILES[path.rpartition("/")[2]]).items():
             (found if section == file.section else elsewhere).setdefault(section, saved)
@@ -132,3 +143,17 @@ def _pools(saved: Saved | None) -> tuple[tuple[RenderedPool, ...] | None, list[M
     pools = parse_pools(saved.text)
     unread = [Missing("rendered pools", "the files of confd are in a form that is not known")]
     return pools, unread if pools is None else []
+
+
+def _packet_filter(saved: Mapping[str, Saved]) -> tuple[PacketFilter | None, list[Missing]]:
+    """The filter as far as it was saved, None without any of it or where a part failed.
+
+    Older images of calico-node have no `nft`: what iptables has is told nevertheless.
+    """
+    texts = {name: saved[name] for name in SECTIONS if name in saved}
+    failed = {name: one.failure for name, one in texts.items() if one.failure}
+    missing = [Missing(PACKET_FILTER, f"`{SECTIONS[name]}`: {why}") for name, why in list(failed.items())[:1]]
+    if texts.keys() == failed.keys() or failed.keys() - {"nft"}:
+        return None, missing
+    kept = {name: without_nat(one.text) for name, one in texts.items() if name not in failed}
+    return parse_packet_filter(kept), missing

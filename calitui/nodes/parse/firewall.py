@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from calitui.facts.missing import Missing
 from calitui.facts.packet_filter import PacketFilter
 from calitui.nodes.parse.namespace import Reading
@@ -21,9 +23,15 @@ SECTIONS = {
 }
 """The sections, each with the program that prints it."""
 
+_NAT = re.compile(r"^\*nat[ \t]*$.*?(?:^COMMIT[ \t]*$|\Z)|^table ip6? nat \{.*?(?:^\}|\Z)", re.MULTILINE | re.DOTALL)
 _END = "packet-filter"
 _NO_SUCH_COMMAND = 127
 _TOO_LATE = 124
+
+
+def without_nat(text: str) -> str:
+    """What a program printed but for the tables for NAT, which the script leaves out: they are most of it by far."""
+    return _NAT.sub("", text)
 
 
 def read_packet_filter(reading: Reading) -> tuple[PacketFilter | None, list[Missing]]:

@@ -14,6 +14,8 @@ import pytest
 
 from calitui.facts.bird import Bird
 from calitui.facts.node import NodeFacts
+from calitui.nodes.parse.firewall import without_nat
+from calitui.nodes.parse.packet_filter import parse_packet_filter
 from calitui.nodes.script import SCRIPT
 from tests.nodes.script.namespaces import read
 
@@ -208,6 +210,25 @@ def test_the_packet_filter(machine: Machine) -> None:
         ("inet", "mine", "forward", 5, "drop")
     ]
     assert found.unparsed == ()
+
+
+def test_calicoctls_way_to_list_rules_says_the_same(machine: Machine) -> None:
+    machine.run(
+        "nft", "add table inet mine; add set inet mine s { type ipv4_addr; elements = { 10.0.0.1 }; }"
+    )
+    machine.run("nft", "add chain inet mine f { type filter hook forward priority 5; policy drop; }")
+    machine.run("nft", "add rule inet mine f ip saddr @s tcp dport 179 counter accept")
+    machine.run("nft", "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }")
+    ours = machine.facts().packet_filter
+    assert ours is not None
+    saved = without_nat(machine.run("nft", "-n", "-a", "list", "ruleset"))
+    theirs = parse_packet_filter({"nft": saved})
+    assert theirs.unparsed == ()
+    assert theirs.sets == ours.sets
+    assert [(one.hook, one.priority, one.policy, one.rules) for one in theirs.chains] == [
+        (one.hook, one.priority, one.policy, one.rules) for one in ours.chains
+    ]
+    assert len(ours.chains[0].rules) == len(ours.sets) == 1
 
 
 @pytest.mark.skipif(shutil.which("iptables-nft-save") is None, reason="needs iptables (apt-get install iptables)")
