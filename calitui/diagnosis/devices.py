@@ -102,7 +102,7 @@ class Devices:
             return None
         others: Iterable[str] = owners
         if node in owners:
-            others = (*owners, *(other for other in self._scene.nodes if self._is_calico_node(other)))
+            others = (*owners, *self._calico_nodes)
         if mode == "Always":
             return next((other for other in others if other != node), None)
         expectation = self._scene.of(Expectation)
@@ -142,6 +142,10 @@ class Devices:
     @cached_property
     def _nodes_of_pods(self) -> frozenset[str]:
         return frozenset(pod.node for pod in self._scene.pods)
+
+    @cached_property
+    def _calico_nodes(self) -> tuple[str, ...]:
+        return tuple(name for name in self._scene.nodes if self._is_calico_node(name))
 
     def _is_calico_node(self, name: str) -> bool:
         node = self._scene.node(name)
