@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 from calitui.diagnosis import addresses_entries as entries
@@ -23,29 +24,18 @@ def source_differs(scene: Scene) -> Iterator[Finding | Unchecked]:
     if not any(pool.ipip_mode in ("Always", "CrossSubnet") for pool in scene.fabric.pools):
         return
     seen = scene.of(Seen)
-    peers = _peers(scene)
+    peers = scene.of(_Peers)
     for place in scene.read(entries.SOURCE_DIFFERS, "links", "addresses", "routes", "rules"):
         told = seen.told(place.node or "", 4)
         if isinstance(place, Unchecked):
-            if told is not None and peers:
+            if told is not None and peers.told:
                 yield place
             continue
         if told is None or holding(place, told.ip) is None or not _has_choice(place, told.ip):
             continue
-        finding = _differs(scene, place, told, [peer for peer in peers if peer.node != told.node])
+        finding = _differs(scene, place, told, peers)
         if finding is not None:
             yield finding
-
-
-def _peers(scene: Scene) -> list[Told]:
-    """Nodes in question that have pods behind IPIP."""
-    seen, expectation = scene.of(Seen), scene.of(Expectation)
-    names = dict.fromkeys(
-        claim.node
-        for claim in expectation.claims
-        if claim.pool is not None and claim.family == 4 and claim.pool.ipip_mode in ("Always", "CrossSubnet")
-    )
-    return [told for name in names if name in scene.nodes and (told := seen.told(name, 4)) is not None]
 
 
 def _has_choice(place: Place, own: Address) -> bool:
@@ -59,24 +49,26 @@ def _has_choice(place: Place, own: Address) -> bool:
     return any(address(ip) != own for ip in named)
 
 
-def _differs(scene: Scene, place: Place, told: Told, peers: list[Told]) -> Finding | None:
+def _differs(scene: Scene, place: Place, told: Told, peers: _Peers) -> Finding | None:
     tunnel = place.link("tunl0")
     if tunnel is None or tunnel.tunnel_local is not None:
         return None
-    known = {str(one.ip) for one in scene.of(Seen).all(4).values()}
+    known = scene.of(_known)
     allowed = [network(part.strip(' "')) for part in _external_nodes(scene).split(",")]
     suffering: dict[str, list[tuple[Told, Decision]]] = {}
-    for peer in peers:
-        if not _is_tunnelled(scene, told.node, peer.node):
-            continue
-        decision = decide(place, str(peer.ip))
-        if decision.evidence not in (Evidence.KERNEL, Evidence.TABLE) or decision.kind != "unicast":
+    for reached in peers.by_route(place):
+        same = [peer for peer in reached if peer.node != told.node]
+        told_of = next((peer for peer in same if _is_tunnelled(scene, told.node, peer.node)), None)
+        decision = _decision(place, told_of.ip) if told_of is not None else None
+        if told_of is None or decision is None or decision.kind != "unicast" or decision.device == "tunl0":
             continue
         source = address(decision.source)
-        if source is None or len(decision.choices) > 1 or decision.device == "tunl0" or str(source) in known:
+        certain = decision.evidence in (Evidence.KERNEL, Evidence.TABLE) and len(decision.choices) < 2
+        if not certain or source is None or source in known:
             continue
         if not any(around is not None and source in around for around in allowed):
-            suffering.setdefault(str(source), []).append((peer, decision))
+            tunnelled = (peer for peer in same if peer is told_of or _is_tunnelled(scene, told.node, peer.node))
+            suffering.setdefault(str(source), []).extend((peer, decision) for peer in tunnelled)
     if not suffering:
         return None
     source_text, found = next(iter(suffering.items()))
@@ -99,6 +91,66 @@ def _differs(scene: Scene, place: Place, told: Told, peers: list[Told]) -> Findi
         subject=source_text,
         affected=(other.node for pairs in suffering.values() for other, _ in pairs),
     )
+
+
+def _decision(place: Place, ip: Address) -> Decision | None:
+    try:
+        return decide(place, str(ip))
+    except ValueError:
+        return None
+
+
+def _known(scene: Scene) -> frozenset[Address]:
+    """The addresses that Felix knows nodes by."""
+    return frozenset(told.ip for told in scene.of(Seen).all(4).values())
+
+
+class _Peers:
+    """Nodes in question that have pods behind IPIP, in the order of their addresses."""
+
+    def __init__(self, scene: Scene) -> None:
+        seen = scene.of(Seen)
+        names = dict.fromkeys(
+            claim.node
+            for claim in scene.of(Expectation).claims
+            if claim.pool is not None and claim.family == 4 and claim.pool.ipip_mode in ("Always", "CrossSubnet")
+        )
+        found = [told for name in names if name in scene.nodes and (told := seen.told(name, 4)) is not None]
+        self.told = sorted(found, key=lambda told: int(told.ip))
+        self._numbers = [int(told.ip) for told in self.told]
+        self._spans: dict[str, tuple[int, int]] = {}
+
+    def by_route(self, place: Place) -> list[list[Told]]:
+        """The peers that each route of the main table leads to, tunnels apart.
+
+        One route gives one source, and deciding for each pair of a thousand nodes would take minutes.
+        """
+        prefixes = {
+            route.prefix
+            for route in place.namespace.routes
+            if route.kind == "unicast" and route.device != "tunl0" and route.table in ("main", "254")
+        }
+        spans = sorted({span for prefix in prefixes if (span := self._span(prefix))[0] < span[1]}, key=_width)
+        free, found = [True] * len(self.told), []
+        for first, end in spans:
+            found.append([self.told[number] for number in range(first, end) if free[number]])
+            free[first:end] = [False] * (end - first)
+        return [peers for peers in found if peers]
+
+    def _span(self, prefix: str) -> tuple[int, int]:
+        """Where in the order the addresses inside of a prefix are: the first, and the one after the last."""
+        if prefix not in self._spans:
+            around = network(prefix)
+            span = (0, 0)
+            if around is not None and around.version == 4:
+                first = bisect_left(self._numbers, int(around.network_address))
+                span = first, bisect_right(self._numbers, int(around.broadcast_address))
+            self._spans[prefix] = span
+        return self._spans[prefix]
+
+
+def _width(span: tuple[int, int]) -> int:
+    return span[1] - span[0]
 
 
 def _external_nodes(scene: Scene) -> str:

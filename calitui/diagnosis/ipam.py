@@ -46,10 +46,10 @@ def service_blackhole(scene: Scene) -> Iterator[Finding | Unchecked]:
             yield place
             continue
         for route in place.namespace.routes:
-            around = network(route.prefix)
-            if route.kind != "blackhole" or route.table not in ("main", "254") or around is None:
+            if route.kind != "blackhole" or route.table not in ("main", "254"):
                 continue
-            finding = _blackhole(scene, place, route, around, ips, prefixes)
+            around = network(route.prefix)
+            finding = _blackhole(scene, place, route, around, ips, prefixes) if around is not None else None
             if finding is not None:
                 yield finding
 
