@@ -213,9 +213,7 @@ def test_the_packet_filter(machine: Machine) -> None:
 
 
 def test_calicoctls_way_to_list_rules_says_the_same(machine: Machine) -> None:
-    machine.run(
-        "nft", "add table inet mine; add set inet mine s { type ipv4_addr; elements = { 10.0.0.1 }; }"
-    )
+    machine.run("nft", "add table inet mine; add set inet mine s { type ipv4_addr; elements = { 10.0.0.1 }; }")
     machine.run("nft", "add chain inet mine f { type filter hook forward priority 5; policy drop; }")
     machine.run("nft", "add rule inet mine f ip saddr @s tcp dport 179 counter accept")
     machine.run("nft", "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }")
