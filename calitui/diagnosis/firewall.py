@@ -13,7 +13,7 @@ import msgspec
 
 from calitui.diagnosis.bgp_birds import Birds
 from calitui.diagnosis.bgp_expected import Wanted
-from calitui.diagnosis.bgp_sessions import Peering, Session
+from calitui.diagnosis.bgp_sessions import ESTABLISHED, Peering
 from calitui.diagnosis.devices import named
 from calitui.diagnosis.entry import Entry
 from calitui.diagnosis.firewall_backends import two_backends
@@ -27,7 +27,7 @@ from calitui.trace.finding import Finding, Severity, Unchecked
 from calitui.trace.veth import veth_name
 
 MOST_PEERS = 5
-"""Peers of a node whose session is tried in an audit: those that are down come first."""
+"""Peers of a node whose session is down that are tried."""
 _OF_POLICIES = ("no policies passed packet", "no profiles matched")
 """In the comments of Felix' last rules of a pod's chains (felix/rules/endpoints.go)."""
 
@@ -118,41 +118,57 @@ def drops_bgp(scene: Scene) -> Iterator[Finding | Unchecked]:
     wanted, birds = scene.of(Wanted), scene.of(Birds)
     if wanted.unknowable is not None or not birds.uses_bgp:
         return
-    down = {(one.node, one.peer_ip): one for one in scene.of(Peering).not_up}
-    down |= {(one.peer_node or "", wanted.addresses[one.family].get(one.node, "")): one for one in down.values()}
+    peering = scene.of(Peering)
+    down = {(one.node, one.peer_ip) for one in peering.not_up}
+    down |= {(one.peer_node or "", wanted.addresses[one.family].get(one.node, "")) for one in peering.not_up}
     filters = scene.of(Filters)
     for node in scene.nodes:
+        closed: list[tuple[Dial, list[Dropped]]] = []
+        half: list[tuple[Dial, list[Dropped]]] = []
         dials = list(_dials(scene, wanted, node, down))
-        if not dials:
-            continue
-        judged = [(dial, _dropped(filters, dial.call), _dropped(filters, dial.answer)) for dial in dials]
-        closed = [(dial, call + answer) for dial, call, answer in judged if call and answer]
-        half = [
-            (dial, call or answer)
-            for dial, call, answer in judged
-            if bool(call) != bool(answer) and (node, dial.call[0].packet.destination or "") in down
-        ]
+        for dial in dials:
+            is_down = (node, dial.peer_ip) in down
+            call = _dropped(filters, dial.call)
+            answer = _dropped(filters, dial.answer) if call or is_down else []
+            if call and answer:
+                closed.append((dial, call + answer))
+            elif is_down and (call or answer):
+                half.append((dial, call or answer))
         if not closed and not half:
-            yield from filters.unread(BGP, node)
+            yield from filters.unread(BGP, node) if dials else ()
             continue
-        found = [one for _, drops in closed or half for one in drops]
-        peers = sorted({dial.peer for dial, _ in closed or half})
-        how = "" if closed else " one way, and the session is down"
-        summary = f"The packet filter of {node} drops {found[0].what} between it and {named(peers)}{how}"
-        yield _found(scene, BGP, node, found, summary, peers=peers)
+        told = closed or half
+        found = [one for _, drops in told for one in drops]
+        peers = list(dict.fromkeys(dial.peer for dial, _ in told))
+        summary = f"The packet filter of {node} drops {found[0].what} between it and {named(peers)}"
+        severity = None
+        if not closed:
+            summary += " one way, and the session is down"
+        elif all(_is_up(peering, dial) for dial, _ in closed):
+            summary += ", so a session that is still up will not come back once it ends"
+            severity = Severity.WARNING
+        yield _found(scene, BGP, node, found, summary, severity=severity, peers=peers)
 
 
-def _dials(scene: Scene, wanted: Wanted, node: str, down: dict[tuple[str, str], Session]) -> Iterator[Dial]:
-    """The sessions of a node to try."""
+def _is_up(peering: Peering, dial: Dial) -> bool:
+    told = peering.told.get((dial.node, 6 if ":" in dial.peer_ip else 4))
+    return told is not None and dial.peer_ip in told.peers and told.peers[dial.peer_ip].info == ESTABLISHED
+
+
+def _dials(scene: Scene, wanted: Wanted, node: str, down: set[tuple[str, str]]) -> Iterator[Dial]:
+    """The sessions of a node to try: those that are down first, else one will do for all."""
     for family in (4, 6):
         own = wanted.addresses[family].get(node)
         if own is None:
             continue
-        peers = [(ip, wanted.owner(ip)) for ip in wanted.of(node, family)]
+        ips = list(wanted.of(node, family))
         if scene.trace is not None:
-            peers = [(ip, peer) for ip, peer in peers if peer in scene.nodes]
-        peers.sort(key=lambda one: (node, one[0]) not in down)
-        for ip, peer in peers[:MOST_PEERS]:
+            ips = [ip for ip in ips if wanted.owner(ip) in scene.nodes]
+        elif scene.of(Filters).of(node) is None:
+            ips = ips[:1]
+        chosen = [ip for ip in ips if (node, ip) in down][:MOST_PEERS] or ips[:1]
+        for ip in chosen:
+            peer = wanted.owner(ip)
             yield dialled(scene, node, own, peer or ip, ip, (wanted.port(node), wanted.port(peer)))
 
 

@@ -161,6 +161,7 @@ class Dial(msgspec.Struct, frozen=True):
 
     node: str
     peer: str
+    peer_ip: str
     call: tuple[Needed, Needed]
     answer: tuple[Needed, Needed]
 
@@ -179,6 +180,7 @@ def dialled(scene: Scene, node: str, own: str, peer: str, other: str, ports: tup
     return Dial(
         node,
         peer,
+        other,
         call=(
             needed("output", change(out, port=ports[1])),
             needed("input", change(into, source_port=ports[1], state="established")),

@@ -89,6 +89,9 @@ class Walk:
         self._filter = packet_filter
         self._tables: dict[tuple[str, str, str], dict[str, FilterChain]] = {}
         self._sets: dict[tuple[str, str], dict[str, FilterSet]] = {}
+        self._hooked = [
+            chain for chain in packet_filter.chains if chain.hook and (chain.rules or chain.policy == "drop")
+        ]
         for chain in packet_filter.chains:
             self._tables.setdefault((chain.backend, chain.family, chain.table), {})[chain.name] = chain
         for found in packet_filter.sets:
@@ -100,7 +103,7 @@ class Walk:
             return Verdict(Outcome.UNKNOWN)
         packet = msgspec.structs.replace(packet, from_here=way == "output", to_here=way == "input")
         changes = untouched(packet)
-        is_sure = not any(chain.hook in ("ingress", "egress") for chain in self._filter.chains)
+        is_sure = not any(chain.hook in ("ingress", "egress") for chain in self._hooked)
         drops: list[Drop] = []
         for hook in ON_THE_WAY[way]:
             if changes.rewritten and hook != "postrouting":
@@ -134,7 +137,7 @@ class Walk:
 
     def _bases(self, hook: str, family: int) -> Iterable[FilterChain]:
         families = ("inet", "ip" if family == 4 else "ip6")
-        found = [chain for chain in self._filter.chains if chain.hook == hook and chain.family in families]
+        found = [chain for chain in self._hooked if chain.hook == hook and chain.family in families]
         return sorted(found, key=lambda chain: chain.priority)
 
     def chains_beside(self, chain: FilterChain) -> dict[str, FilterChain]:

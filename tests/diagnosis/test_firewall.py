@@ -191,6 +191,24 @@ def test_bgp_dropped_one_way_matters_where_the_session_is_down() -> None:
         assert [one.code for one in findings("bgp", [speaker, node("bgp", B, nft=one_way)])] == codes
 
 
+def test_bgp_that_is_up_although_nobody_could_dial_any_more() -> None:
+    established = BOTH_WAYS.replace(
+        "tcp sport", "ct state established accept\n\t\ttcp dport 1 ip saddr 10.173.32.23 tcp sport"
+    )
+    dialling = (
+        established.replace("hook input", "hook output").replace("INPUT", "OUTPUT").replace("ip saddr", "ip daddr")
+    )
+    dialling = dialling.replace("table ip filter", "table ip other")
+    answer = parse_bird("Mesh_10_173_32_23 BGP      master   up       10:00:00    Established\n")
+    filtering = msgspec.structs.replace(
+        node("bgp", B, nft=established + dialling),
+        birds=(Bird(4, "/var/run/calico/bird.ctl", answer=answer, complete=True),),
+    )
+    (found,) = findings("bgp", [healthy("bgp", A), filtering])
+    assert (found.code, found.node, found.severity) == ("firewall-drops-bgp", B, Severity.WARNING)
+    assert "will not come back" in found.summary
+
+
 def test_two_backends() -> None:
     text = calico(VETHS["bgp"][A])
     harmless = "*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n"
