@@ -91,7 +91,8 @@ def removed_routes(scene: Scene) -> Iterator[Finding | Unchecked]:
             continue
         allowed = tuple(scene.fabric.prefixes)
         keeps = any(_says_no(line) for line in facts.foreign_routes or ())
-        claimed = [one for one in facts.managed_devices if not (one.service == "systemd-networkd" and keeps)]
+        removing = ("NetworkManager",) if keeps else ("NetworkManager", "systemd-networkd")
+        claimed = [one for one in facts.managed_devices if one.service in removing]
         ours = [one for one in claimed if one.device in _TUNNELS or one.device.startswith(allowed)]
         lost = _lost(scene, facts, place)
         # A card is the service's own business: it is suspect only where routes by it are gone.

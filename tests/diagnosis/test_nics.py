@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import given
 
 from calitui.diagnosis import nics
 from calitui.diagnosis.scene import Scene
@@ -104,10 +103,3 @@ def test_a_node_that_was_not_read_is_unchecked() -> None:
 def test_healthy_recordings_are_silent(name: str) -> None:
     for each in scenes.healthy(name):
         assert not scenes.found(nics.CHECKS, each)
-
-
-@scenes.FEW
-@given(scenes.GARBAGE)
-def test_garbage_never_raises(scene: Scene) -> None:
-    for check in nics.CHECKS:
-        list(check(scene))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import given
 
 from calitui.diagnosis import vxlan
 from calitui.diagnosis.scene import Scene
@@ -144,10 +143,3 @@ def test_an_old_kernel_that_was_not_asked_is_unchecked() -> None:
 def test_healthy_recordings_are_silent(name: str) -> None:
     for each in scenes.healthy(name):
         assert not scenes.found(vxlan.CHECKS, each)
-
-
-@scenes.FEW
-@given(scenes.GARBAGE)
-def test_garbage_never_raises(scene: Scene) -> None:
-    for check in vxlan.CHECKS:
-        list(check(scene))
