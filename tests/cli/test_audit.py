@@ -16,6 +16,7 @@ from calitui.facts.snapshot import Snapshot
 from calitui.report import audit_json, audit_markdown, audit_text
 from calitui.session import demos, open_demo
 from calitui.session.recorded import open_recorded
+from calitui.trace.finding import Severity
 from tests.cli.conftest import save
 from tests.cli.running import run
 
@@ -67,6 +68,16 @@ def test_healthy_clusters_have_no_error(home: Path, demo: str) -> None:
     assert (ran.code, data["verdict"]) == (0, "ok"), [one["summary"] for one in data["findings"]]
     assert (data["counts"]["errors"], data["counts"]["warnings"]) == (0, 0)
     assert data["counts"]["read"] == data["counts"]["nodes"] > 1
+
+
+def test_broken_clusters_say_why() -> None:
+    """Each recording of a broken cluster has a finding that is no mere note, with what proves it and what to type."""
+    for demo in (name for name in demos() if name.startswith("broken")):
+        found = audited(f"demo:{demo}")
+        assert found.findings, demo
+        assert found.findings[0].severity in (Severity.ERROR, Severity.WARNING), demo
+        assert found.findings[0].evidence, demo
+        assert found.findings[0].fix, demo
 
 
 def test_a_broken_node(broken: str, home: Path) -> None:
