@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from calitui.diagnosis import ipam_entries as entries
 from calitui.diagnosis.addresses_seen import held_line
 from calitui.diagnosis.calico_node import restart
 from calitui.diagnosis.ipam_pools import for_pods, pool_line
 from calitui.diagnosis.scene import Address, Scene, address, network
-from calitui.facts.cluster import Pod
+from calitui.facts.cluster import Block, Pod
 from calitui.trace.finding import Finding, Severity, Unchecked
 
 MOST_NAMED = 5
@@ -57,21 +57,36 @@ def outside_pools(scene: Scene) -> Iterator[Finding | Unchecked]:
         yield from _outside(scene, family)
 
 
+class _Blocks:
+    """The addresses of IPAM's blocks, whether a pool is still around them or not."""
+
+    def __init__(self, blocks: Iterable[Block], family: int) -> None:
+        found = (network(block.cidr) for block in blocks if not block.deleted)
+        self._starts: dict[int, set[int]] = {}
+        for one in found:
+            if one is not None and one.version == family:
+                self._starts.setdefault(one.max_prefixlen - one.prefixlen, set()).add(int(one.network_address))
+
+    def __contains__(self, ip: Address) -> bool:
+        number = int(ip)
+        return any(number >> bits << bits in starts for bits, starts in self._starts.items())
+
+
 def _outside(scene: Scene, family: int) -> Iterator[Finding]:
     pools = [pool for pool in scene.cluster.pools if for_pods(pool)]
     around = [one for pool in pools if (one := network(pool.cidr)) is not None and one.version == family]
-    if not around:
-        return
+    blocks = _Blocks(scene.cluster.blocks, family)
     inside: Counter[str] = Counter()
     for pod in scene.cluster.pods:
         if not pod.host_network and not pod.is_finished:
-            inside[pod.node] += any(ip in pool for ip in _addresses(pod, family) for pool in around)
+            ips = _addresses(pod, family)
+            inside[pod.node] += any(ip in pool for ip in ips for pool in around) or any(ip in blocks for ip in ips)
     if not inside.total():
         return
     told = {node.name for node in scene.cluster.nodes if (node.bgp_address6 if family == 6 else node.bgp_address)}
     found: list[tuple[Pod, Address]] = []
     for pod in scene.pods:
-        # A node without an address of Calico's and without any pod of a pool is another plugin's (Fargate, Windows).
+        # A node without an address of Calico's and without any pod of IPAM's is another plugin's (Fargate, Windows).
         if pod.node not in told and not inside[pod.node]:
             continue
         found += [(pod, ip) for ip in _addresses(pod, family) if not any(ip in pool for pool in around)]

@@ -39,11 +39,12 @@ def for_pods(pool: IPPool) -> bool:
 
 
 def in_question(scene: Scene) -> list[tuple[IPPool, Network]]:
-    """The pools around the pods in question, or all."""
+    """The pools around the pods and nodes in question, or all."""
     pools = [(pool, around) for pool in scene.fabric.pools if for_pods(pool) and (around := network(pool.cidr))]
     if scene.trace is None:
         return pools
     ips = [ip for pod in scene.pods for text in pod.ips if (ip := address(text)) is not None]
+    ips += [use.network.network_address for use in _of_nodes(scene)]
     return [(pool, around) for pool, around in pools if any(ip in around for ip in ips)]
 
 

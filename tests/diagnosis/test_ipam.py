@@ -161,6 +161,11 @@ def test_pools_that_overlap(pool: IPPool, expected: list[str]) -> None:
     assert codes(audited("ipip", pools=(POOL, pool))) == expected
 
 
+def test_pool_around_the_nodes_of_a_trace() -> None:
+    lan = (POOL, IPPool("lan", "10.173.0.0/16"))
+    assert codes(traced("ipip", pools=lan)) == ["pool-overlaps-host-network"]
+
+
 def test_other_pools_are_none_of_a_traces_business() -> None:
     pools = (POOL, IPPool("x", "172.20.0.0/16"), IPPool("y", "172.20.1.0/24"))
     assert codes(audited("ipip", pools=pools)) == ["pools-overlap"]
@@ -177,6 +182,12 @@ def test_pods_outside_of_every_pool() -> None:
     assert (one.code, one.severity, one.affected) == ("pod-address-outside-pools", WARNING, (A,))
     assert "shop/web-1 (10.88.0.1) and 7 more" in one.summary
     assert sum(line.startswith("API Pod ") for line in one.evidence) == 5
+
+
+def test_pods_of_a_pool_that_was_replaced() -> None:
+    for pools in ((), (IPPool("new", "172.20.0.0/16"),)):
+        for scene in (audited("ipip", pools=pools), traced("ipip", pools=pools)):
+            assert codes(scene) == ["pod-address-outside-pools"]
 
 
 @pytest.mark.parametrize(
