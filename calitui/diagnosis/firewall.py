@@ -46,7 +46,10 @@ def drops_forwarded(scene: Scene) -> Iterator[Finding | Unchecked]:
         if not found:
             yield from filters.unread(FORWARDED, node)
             continue
-        what = " and ".join(dict.fromkeys(one.what for one in found))
+        whats = list(dict.fromkeys(one.what for one in found))
+        what = whats[0]
+        if len(whats) > 1 and scene.trace is not None:
+            what = f"packets between {scene.trace.source.label} and {scene.trace.destination.label}, both ways"
         yield _found(scene, FORWARDED, node, found, f"The packet filter of {node} drops {what}")
 
 
@@ -144,13 +147,16 @@ def drops_bgp(scene: Scene) -> Iterator[Finding | Unchecked]:
         severity = None
         if not closed:
             summary += " one way, and the session is down"
-        elif all(_is_up(peering, dial) for dial, _ in closed):
+        elif all(_is_up(peering, dial, down) for dial, _ in closed):
             summary += ", so a session that is still up will not come back once it ends"
             severity = Severity.WARNING
         yield _found(scene, BGP, node, found, summary, severity=severity, peers=peers)
 
 
-def _is_up(peering: Peering, dial: Dial) -> bool:
+def _is_up(peering: Peering, dial: Dial, down: set[tuple[str, str]]) -> bool:
+    """Whether the node's own BIRD says that the session is up, and the peer's does not say otherwise."""
+    if (dial.node, dial.peer_ip) in down:
+        return False
     told = peering.told.get((dial.node, 6 if ":" in dial.peer_ip else 4))
     return told is not None and dial.peer_ip in told.peers and told.peers[dial.peer_ip].info == ESTABLISHED
 

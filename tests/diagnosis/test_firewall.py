@@ -84,6 +84,7 @@ def test_docker_that_drops_what_nobody_accepts(trace: bool) -> None:
     assert f"{B} iptables-nft-save -c: chain ip filter FORWARD: :FORWARD DROP [0:0]" in found.evidence
     assert found.fix[0] == f"ssh {B} sudo iptables-nft -t filter -P FORWARD ACCEPT"
     assert "the policy of chain FORWARD of table filter (iptables-nft) drops them" in found.summary
+    assert not trace or "packets between huang2/hhh-6897d64fcd-4zph4 and huang1/" in found.summary
 
 
 @pytest.mark.parametrize("trace", [True, False])
