@@ -12,19 +12,19 @@ LABEL = 10
 """Cells of the labels at the left."""
 
 
-def labelled(label: str, text: str, width: int, style: str = "") -> list[Content]:
-    """`text` wrapped beside `label`."""
+def labelled(label: str, text: str, width: int, style: str = "", indent: str = "") -> list[Content]:
+    """`text` wrapped beside `label`, later lines behind `indent`."""
     return [
         Content.assemble(((label if number == 0 else "").ljust(LABEL), "$dim"), (line, style))
-        for number, line in enumerate(wrap(text, max(10, width - LABEL)))
+        for number, line in enumerate(wrap(text, max(10, width - LABEL), indent))
     ]
 
 
 def listed(label: str, texts: Iterable[str], width: int, style: str = "") -> list[Content]:
-    """Each of `texts` begins a line of its own; the label stands at the first."""
+    """Each of `texts` begins a line of its own, what it wraps to is indented; the label stands at the first."""
     lines: list[Content] = []
     for number, text in enumerate(texts):
-        lines += labelled("" if number else label, text, width, style)
+        lines += labelled("" if number else label, text, width, style, "  ")
     return lines
 
 

@@ -57,7 +57,7 @@ def whole(finding: Finding, width: int) -> list[list[Content]]:
     entry = CATALOGUE.get(finding.code)
     if entry is not None:
         blocks.append([Content.styled("What this is", "bold"), *plain(clean(entry.background), width)])
-        blocks.append(labelled("in general", clean(entry.remedy), width))
+        blocks.append(labelled("remedy", clean(entry.remedy), width))
     return [*blocks, reference]
 
 
@@ -80,5 +80,5 @@ def _fix(finding: Finding, width: int) -> list[Content]:
     lines: list[Content] = []
     for number, line in enumerate(finding.fix):
         style = "$dim" if line.lstrip().startswith("#") else "bold"
-        lines += labelled("" if number else "fix", clean(line), width, style)
+        lines += labelled("" if number else "fix", clean(line), width, style, "  ")
     return lines

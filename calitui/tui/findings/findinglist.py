@@ -60,10 +60,9 @@ class FindingList(ScrollView, can_focus=True):
         """The item under the cursor."""
         return self.items[self.cursor] if 0 <= self.cursor < len(self.items) else None
 
-    @property
-    def natural_height(self) -> int:
-        """Lines that show every item."""
-        return max(1, len(self.items) * self.shape.high)
+    def height_for(self, width: int) -> int:
+        """Lines that show every item in `width` cells."""
+        return max(1, len(self.items) * columns(self.items, width - _LEAD).high)
 
     def show(self, items: list[Item]) -> None:
         """Replace the items; the cursor stays with its finding as far as it is still there."""

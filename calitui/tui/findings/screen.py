@@ -70,7 +70,9 @@ class FindingsScreen(Screen[Finding | None]):
         narrow = self.size.width < MEDIUM
         self.set_class(narrow, "-narrow")
         listed = self.query_one(FindingList)
-        listed.styles.height = min(max(3, self.size.height // 3), listed.natural_height) if narrow else None
+        listed.styles.height = (
+            min(max(3, self.size.height // 3), listed.height_for(self.size.width - 1)) if narrow else None
+        )
         told = tally(self.findings)
         room = self.size.width - joined(told).cell_length - 4
         self.query_one("#title", Line).show(told, Content(crop_middle(clean(self.subject), max(8, room))))

@@ -70,14 +70,15 @@ class Matrix(ScrollView, can_focus=True):
         self.row = self.column = 0
         self.grid: Grid = grid((), 80)
         self._index: dict[str, int] = {}
+        self._steered = False
         self._finding = -1
         self._marked: dict[int, str] = {}
 
     # what is shown
 
     def show(self, audit: Audit) -> None:
-        """Draw `audit`; the cursor stays with its pair of nodes, and begins at the first that is broken."""
-        here = None if self.audit is None else self.pair
+        """Draw `audit`; the cursor is at the first pair that is broken until a person moves it, then stays with hers."""
+        here = self.pair if self._steered else None
         known = self.audit is not None and audit.nodes == self.audit.nodes
         self.audit = audit
         self._index = {name: position for position, name in enumerate(audit.nodes)}
@@ -172,7 +173,7 @@ class Matrix(ScrollView, can_focus=True):
         last = len(self.grid.names) - 1
         row, column = max(0, min(row, last)), max(0, min(column, last))
         if (row, column) != (self.row, self.column):
-            self.row, self.column = row, column
+            self.row, self.column, self._steered = row, column, True
             self._keep_in_view()
             self.refresh()
             self.post_message(self.Moved())

@@ -169,7 +169,12 @@ class MeshScreen(Screen[Audit | None]):
         high = max(4, min(matrix.natural_height, body - (8 if narrow else 10)))
         matrix.styles.height = high
         free = body - high - 4 if narrow else body
-        listed = max(2, min(findings.natural_height, max(free // 2, free - _LEAST)))
+        listed = max(
+            2,
+            min(
+                findings.height_for(self.size.width * (100 if narrow else 42) // 100 - 1), max(free // 2, free - _LEAST)
+            ),
+        )
         room_for_text = not narrow or free - listed >= _LEAST
         findings.styles.height = listed if room_for_text else None
         self.query_one("#finding-scroll").display = room_for_text

@@ -15,6 +15,7 @@ from calitui.facts.text import clean
 from calitui.trace.finding import Finding
 from calitui.tui.blocks import labelled, page, plain
 from calitui.tui.findings.describe import STYLES, headed
+from calitui.tui.mesh.grid import short_names
 from calitui.tui.text import count, crop_middle
 
 MARKS = {Reach.OK: "·", Reach.BROKEN: "✖", Reach.UNKNOWN: "?", Reach.ITSELF: "─", Reach.NOTHING: "─"}
@@ -36,14 +37,14 @@ LEGEND = (
 
 
 def tally(audit: Audit) -> list[Content]:
-    """`4 of 4 nodes read · 9 pairs ok · 2 broken · 1 unknown`."""
+    """`4 of 4 nodes read · pairs ✖ 2 broken · ? 1 unknown · ✔ 9 ok`."""
     parts = [Content.styled(f"{len(audit.read):,} of {count(len(audit.nodes), 'node')} read", "bold")]
     for reach in (Reach.BROKEN, Reach.UNKNOWN, Reach.OK):
         number = audit.count(reach)
         if number or reach is Reach.OK:
             mark = "✔" if reach is Reach.OK else MARKS[reach]
-            words = f"{mark} {count(number, 'pair')} {WORDS[reach]}"
-            parts.append(Content.styled(words, REACH_STYLES[reach]))
+            words = f"{mark} {number:,} {WORDS[reach]}"
+            parts.append(Content.assemble("pairs " if len(parts) == 1 else "", (words, REACH_STYLES[reach])))
     return parts
 
 
@@ -52,7 +53,8 @@ def worst(audit: Audit) -> list[Content]:
     if audit.findings:
         first = audit.findings[0]
         node = f" on {clean(first.node)}" if first.node else ""
-        return [Content.styled(headed(first) + node, STYLES[first.severity]), Content(clean(first.summary))]
+        told = Content.styled(headed(first) + node, STYLES[first.severity])
+        return [Content.assemble(told, (" · ", "$dim"), clean(first.summary))]
     if not audit.complete:
         return [Content.styled("nothing wrong in what was read so far", "$dim")]
     if audit.unchecked or audit.count(Reach.UNKNOWN):
@@ -66,13 +68,14 @@ def pair(audit: Audit, row: int, column: int, width: int, roomy: bool) -> Conten
         name = clean(audit.nodes[row])
         return page([plain(f"─ {name}: pods on one node reach each other over its own routes", width)], False)
     ways = [(row, column), (column, row)]
-    return page([_way(audit, first, second, width, roomy) for first, second in ways], roomy)
+    short = short_names(audit.nodes)
+    return page([_way(audit, short, first, second, width, roomy) for first, second in ways], roomy)
 
 
-def _way(audit: Audit, source: int, destination: int, width: int, roomy: bool) -> list[Content]:
+def _way(audit: Audit, short: tuple[str, ...], source: int, destination: int, width: int, roomy: bool) -> list[Content]:
     reach = audit.reach(source, destination)
     room = max(6, (width - 16) // 2)
-    names = " → ".join(crop_middle(clean(audit.nodes[place]), room) for place in (source, destination))
+    names = " → ".join(crop_middle(short[place], room) for place in (source, destination))
     head = Content.assemble((f"{MARKS[reach]} {names}", "bold"), (f"  {WORDS[reach]}", REACH_STYLES.get(reach, "$dim")))
     causes = [audit.findings[index] for index in audit.causes.get((source, destination), ())]
     reason = clean(audit.reasons.get((source, destination), ""))

@@ -33,8 +33,9 @@ def line(trace: Trace, width: int) -> tuple[list[Content], Content | None]:
         return [Content.styled(words, "bold $warn")], _more("shows which", width)
     cause = clean(cause_words(trace))
     others = len(trace.findings) - 1
-    left = [Content.styled(cause or headed(finding), STYLES[finding.severity]), Content(clean(finding.summary))]
-    return left, _more(f"all {others + 1} findings" if others else "why", width)
+    told_as = Content.styled(cause or headed(finding), STYLES[finding.severity])
+    left = Content.assemble(told_as, (" · ", "$dim"), clean(finding.summary))
+    return [left], _more(f"all {others + 1} findings" if others else "why", width)
 
 
 def _more(words: str, width: int) -> Content:
