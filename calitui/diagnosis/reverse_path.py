@@ -232,6 +232,7 @@ def _inner(scene: Scene, places: list[Place]) -> Iterator[tuple[str, _Dropped]]:
             (owner, route.device if encapsulation_of(sender, route.device) else holders[owner].get(route.gateway))
             for route in found.block_routes(sender)
             if route.gateway is not None and ":" not in route.prefix
+            if usual[sender.node] or _decides(sender, route)
             if (owner := scene.fabric.node_holding(route.gateway)) in known and owner is not None
         }
         for owner, device in arrivals:
@@ -244,11 +245,25 @@ def _inner(scene: Scene, places: list[Place]) -> Iterator[tuple[str, _Dropped]]:
                 direct = exact[owner].get(cidr)
                 if usual[owner] and direct is not None and direct.device == device:
                     continue
-                around = network(cidr)
-                source = str(around.network_address + min(1, around.num_addresses - 1)) if around is not None else ""
+                source = _inside(cidr)
                 back = _back(place, source, None, device)
                 if back is not None and not _is_mere_default(scene, source, back):
                     yield owner, _Dropped(device, source, sender.node, back)
+
+
+def _inside(cidr: str) -> str:
+    """An address of a block that is not its first, which may be a tunnel's own."""
+    around = network(cidr)
+    return str(around.network_address + min(1, around.num_addresses - 1)) if around is not None else ""
+
+
+def _decides(place: Place, route: Route) -> bool:
+    """Whether a node's packets really take a route, where policy rules may choose another table's."""
+    try:
+        match = place.fib.lookup(_inside(route.prefix))
+    except ValueError:
+        return False
+    return match is not None and match.route == route
 
 
 def loose(scene: Scene) -> Iterator[Finding | Unchecked]:
