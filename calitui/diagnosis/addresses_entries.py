@@ -48,7 +48,6 @@ WRONG_INTERFACE = Entry(
     reference=f"{_AUTODETECTION}; projectcalico/calico#1628, projectcalico/calico#10041",
     steps=_UNDERLAY,
     explains=_FOLLOWS,
-    cuts_off=True,
 )
 NOT_ON_HOST = Entry(
     code="node-address-not-on-host",
@@ -66,7 +65,6 @@ NOT_ON_HOST = Entry(
     reference="projectcalico/calico#5094, projectcalico/calico#4870, projectcalico/calico#9549",
     steps=_UNDERLAY,
     explains=_FOLLOWS | {"bird-not-running"},
-    cuts_off=True,
 )
 MISSING = Entry(
     code="node-address-missing",
@@ -83,7 +81,6 @@ MISSING = Entry(
     reference="Calico `libcalico-go/lib/backend/k8s/resources/node.go`; projectcalico/calico#6285",
     steps=_UNDERLAY,
     explains=_FOLLOWS | {"bgp-no-peers", "bird-not-running", "tunnel-device-missing", "tunnel-address-missing"},
-    cuts_off=True,
 )
 DUPLICATE = Entry(
     code="node-address-duplicate",
@@ -100,7 +97,6 @@ DUPLICATE = Entry(
     reference="projectcalico/calico#689, projectcalico/calico#5146, projectcalico/bird#12",
     steps=_UNDERLAY,
     explains=_FOLLOWS - {"node-address-duplicate"} | {"tunnel-address-wrong"},
-    cuts_off=True,
 )
 MASK = Entry(
     code="node-address-mask",

@@ -36,6 +36,7 @@ PROXY_ARP_OFF = Entry(
     remedy="Switch proxy_arp on for the pod's veth and take the 0 out of the file that sets it.",
     reference="cni-plugin dataplane_linux.go; felix endpoint_mgr.go configureProcSysForInterface; net/ipv4/arp.c",
     steps=(Step.VETH_IN, Step.CONTAINER_OUT),
+    loses=True,
 )
 NO_DEFAULT_ROUTE = Entry(
     code="no-default-route",
@@ -52,6 +53,7 @@ NO_DEFAULT_ROUTE = Entry(
     reference="docs.tigera.io FAQ (169.254.1.1); net/ipv4/arp.c arp_fwd_proxy",
     steps=(Step.VETH_IN, Step.CONTAINER_OUT),
     cuts_off=True,
+    loses=True,
 )
 INSIDE_NO_ROUTE = Entry(
     code="container-no-default-route",
@@ -67,6 +69,7 @@ INSIDE_NO_ROUTE = Entry(
     remedy="Delete the pod so that it is made anew.",
     reference="cni-plugin dataplane_linux.go",
     steps=_POD,
+    loses=True,
 )
 INSIDE_DOWN = Entry(
     code="container-device-down",
@@ -82,6 +85,7 @@ INSIDE_DOWN = Entry(
     reference="Linux drivers/net/veth.c; cni-plugin dataplane_linux.go",
     steps=(*_POD, Step.VETH_IN, Step.VETH_OUT),
     explains=frozenset({"container-no-default-route", "pod-veth-missing"}),
+    loses=True,
 )
 INSIDE_NO_ADDRESS = Entry(
     code="container-address-missing",

@@ -17,7 +17,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     mends it in general, one sentence. `reference` is where the fact is from: a Calico file, issue or page. `steps` are
     the hops of a path where it shows. `explains` are codes of findings that follow from this one: on a node in question
     they are not told beside it but under it. `cuts_off` says that with an error of this kind no pod of the node can
-    be reached from other nodes, nor reach them.
+    be reached from other nodes, nor reach them; `loses` that every packet that comes to the hop where an error of this
+    kind shows is lost there.
     """
 
     code: str
@@ -29,6 +30,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     explains: frozenset[str] = frozenset()
     cuts_off: bool = False
+    loses: bool = False
 
     def found(
         self,

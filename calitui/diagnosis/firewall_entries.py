@@ -23,6 +23,7 @@ FORWARDED = Entry(
     reference="projectcalico/calico#4382, #5232, #8243; kubernetes/kubernetes#40182",
     steps=(Step.ROUTE, Step.VETH_OUT, Step.NIC_IN, Step.NIC_OUT),
     explains=frozenset({"firewall-two-backends"}),
+    loses=True,
 )
 TUNNEL = Entry(
     code="firewall-drops-tunnel",
@@ -41,6 +42,7 @@ TUNNEL = Entry(
     reference="docs.tigera.io Calico network requirements; projectcalico/calico#1357, #2877",
     steps=(Step.NIC_IN, Step.NIC_OUT, Step.TUNNEL_IN, Step.TUNNEL_OUT),
     explains=frozenset({"tunnel-packets-not-received"}),
+    loses=True,
 )
 BGP = Entry(
     code="firewall-drops-bgp",

@@ -33,6 +33,7 @@ OFF = Entry(
     steps=_PASSED_ON,
     explains=frozenset({"device-forwarding-off"}),
     cuts_off=True,
+    loses=True,
 )
 OFF_THERE = Entry(
     code="device-forwarding-off",
@@ -48,6 +49,7 @@ OFF_THERE = Entry(
     remedy="Switch it on for the device, and take the 0 out of the file that sets it.",
     reference="Linux net/ipv4/route.c ip_route_input_slow; felix endpoint_mgr.go configureProcSysForInterface",
     steps=_PASSED_ON,
+    loses=True,
 )
 OFF6 = Entry(
     code="ipv6-forwarding-off",
@@ -62,6 +64,7 @@ OFF6 = Entry(
     remedy="Switch it on now and in /etc/sysctl.d; see that FELIX_IPV6SUPPORT is true.",
     reference="Linux net/ipv6/ip6_output.c ip6_forward; docs.tigera.io Configure dual stack",
     steps=_PASSED_ON,
+    loses=True,
 )
 
 

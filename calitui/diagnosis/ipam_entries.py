@@ -21,7 +21,7 @@ NOT_READY = Entry(
     ),
     remedy="Finish the upgrade or migration, or set datastoreReady to true.",
     reference="Calico `libcalico-go/lib/apis/v3` ClusterInformation; `calicoctl datastore migrate`",
-    explains=_POD_ROUTES | {"ipam-exhausted", "block-affinity-not-confirmed", "node-address-missing"},
+    explains=_POD_ROUTES | {"ipam-exhausted", "block-affinity-not-confirmed"},
 )
 OVERLAPS_HOST = Entry(
     code="pool-overlaps-host-network",

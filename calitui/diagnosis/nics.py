@@ -35,6 +35,7 @@ NIC_DOWN = Entry(
     | {"block-route-unreachable", "route-not-in-kernel", "next-hop-no-neighbour", "no-default-route"}
     | {"tunnel-packets-not-received", "node-not-ready-still-peered", "node-source-address-differs"},
     cuts_off=True,
+    loses=True,
 )
 NO_NEIGHBOUR = Entry(
     code="next-hop-no-neighbour",

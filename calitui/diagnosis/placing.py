@@ -9,7 +9,7 @@ import msgspec
 from calitui.diagnosis.entry import Entry
 from calitui.diagnosis.scene import address, network
 from calitui.trace.finding import Finding, Spot
-from calitui.trace.path import Direction, Disposition, Hop, Trace
+from calitui.trace.path import Direction, Disposition, Hop, Step, Trace
 
 
 def placed(finding: Finding, trace: Trace, catalogue: Mapping[str, Entry]) -> Finding:
@@ -28,7 +28,16 @@ def _hop(finding: Finding, entry: Entry, way: Direction) -> Hop | None:
     fitting = [
         hop for hop in way.hops if hop.node in nodes and hop.step in entry.steps and _is_about(finding, hop, way)
     ]
-    return max(fitting, key=lambda hop: (hop.node == finding.node, hop.ends is not None, -hop.number), default=None)
+    return max(
+        fitting,
+        key=lambda hop: (hop.node == finding.node, hop.ends is not None, _is_subject(finding, hop), -hop.number),
+        default=None,
+    )
+
+
+def _is_subject(finding: Finding, hop: Hop) -> bool:
+    """Whether the hop is the very device of the node that the finding is about: a container's eth0 is another one."""
+    return hop.device == finding.subject and hop.step not in (Step.CONTAINER_OUT, Step.CONTAINER_IN)
 
 
 def _is_about(finding: Finding, hop: Hop, way: Direction) -> bool:

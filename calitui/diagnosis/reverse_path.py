@@ -40,6 +40,7 @@ STRICT = Entry(
     reference="Linux Documentation/networking/ip-sysctl.rst rp_filter; projectcalico/felix#2082, calicoctl#1082, #5643",
     steps=(Step.NIC_IN, Step.TUNNEL_IN),
     explains=frozenset({"tunnel-packets-not-received"}),
+    loses=True,
 )
 LOOSE = Entry(
     code="rp-filter-loose",

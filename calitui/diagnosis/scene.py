@@ -86,7 +86,8 @@ class Scene:
             if place is None:
                 yield entry.unchecked(name, self.why_unread(name))
             elif unread := next((section for section in sections if not place.read(section)), None):
-                yield entry.unchecked(name, f"{unread}: {self.why_unread(name, unread)}")
+                why = self.why_unread(name, unread)
+                yield entry.unchecked(name, why if why.startswith(unread) else f"{unread}: {why}")
             else:
                 yield place
 

@@ -28,6 +28,7 @@ MISSING = Entry(
     | {"tunnel-device-down", "tunnel-address-missing", "vxlan-forwarding-missing", "pool-mode-route-mismatch"}
     | {"tunnel-packets-not-received"},
     cuts_off=True,
+    loses=True,
 )
 DOWN = Entry(
     code="tunnel-device-down",
@@ -46,6 +47,7 @@ DOWN = Entry(
     explains=_ROUTES_GONE
     | {"tunnel-address-missing", "vxlan-forwarding-missing", "tunnel-packets-not-received", "pool-mode-route-mismatch"},
     cuts_off=True,
+    loses=True,
 )
 ADDRESS_MISSING = Entry(
     code="tunnel-address-missing",
@@ -108,6 +110,7 @@ FORWARDING_MISSING = Entry(
     remedy="Restart calico-node on the node: Felix writes all neighbour and forwarding entries anew.",
     reference="felix/dataplane/linux/vxlan_mgr.go, felix/vxlanfdb; bridge(8)",
     steps=(Step.TUNNEL_OUT, Step.ROUTE),
+    loses=True,
 )
 LEFT_BEHIND = Entry(
     code="tunnel-left-behind",
