@@ -96,12 +96,17 @@ class SizeProbe(msgspec.Struct, frozen=True, omit_defaults=True):
     said: str = ""
 
 
-class Carried(msgspec.Struct, frozen=True):
-    """A node's devices before and after the probes."""
+class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A node's devices before and after the probes.
+
+    `reverse_path_drops` is how many packets its reverse path filter dropped in between (`IPReversePathFilter` of
+    `/proc/net/netstat`), None if not read.
+    """
 
     node: str
     before: tuple[Counters, ...]
     after: tuple[Counters, ...]
+    reverse_path_drops: int | None = None
 
 
 class RuleCount(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from calitui.facts.missing import Missing
+from calitui.facts.proof import Proof, SeenHeader
 from calitui.trace.finding import Finding, Unchecked
 
 
@@ -95,6 +96,21 @@ class NextHopChoice(msgspec.Struct, frozen=True, kw_only=True):
     chosen: bool | None = None
 
 
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a live proof saw of this direction's packets at a hop.
+
+    `seen` is None where nobody watched, or not all the time: then not seeing is no evidence, and `reason` says why.
+    `count` packets were seen, `headers` are those of the first, outermost first. `device` is where, if it is not the
+    hop's own. `reason` of a hop that was not seen says what became of the packet as far as is known.
+    """
+
+    seen: bool | None
+    count: int = 0
+    headers: tuple[SeenHeader, ...] = ()
+    reason: str = ""
+    device: str | None = None
+
+
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a direction.
 
@@ -104,7 +120,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     person what happens here in plain words, `check` is the command she would type to see it. `lines` is the evidence
     verbatim, each with where it was read. `disagreement` is set when the kernel's answer and the lookup in the tables
     differ. `next_hops` lists the choices where a route has several. `ends` is the disposition when the direction ends
-    here.
+    here. `observed` is what a live proof saw, None without one.
     """
 
     number: int
@@ -122,6 +138,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     disagreement: str | None = None
     next_hops: tuple[NextHopChoice, ...] = ()
     ends: Disposition | None = None
+    observed: Observed | None = None
 
 
 class Direction(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +210,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
     `family` is 4 or 6; `other_family` is the same pair over the other one, where both ends have addresses of it.
     `notes` say what limits the whole answer, such as another dataplane. `findings` are the causes that
-    `calitui.diagnosis` found, the most likely first, `unchecked` those it could not look for.
+    `calitui.diagnosis` found, the most likely first, `unchecked` those it could not look for. `proof` is the live proof
+    that the hops' `observed` rest on.
     """
 
     taken_at: float
@@ -209,6 +227,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
     other_family: Trace | None = None
+    proof: Proof | None = None
 
     @property
     def forward(self) -> Direction:
