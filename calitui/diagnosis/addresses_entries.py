@@ -10,6 +10,7 @@ _UNDERLAY = (Step.NIC_OUT, Step.TUNNEL_OUT, Step.ROUTE)
 _AUTODETECTION = "Calico node `pkg/lifecycle/startup/autodetection`; setting IP_AUTODETECTION_METHOD"
 _FOLLOWS = frozenset(
     {
+        "rp-filter-strict",
         "node-address-duplicate",
         "node-address-mask",
         "node-source-address-differs",
@@ -112,7 +113,9 @@ MASK = Entry(
     remedy="Correct the mask on the card or in calico-node's env IP, and restart calico-node.",
     reference="projectcalico/node#563; Calico documentation, `CrossSubnet`",
     steps=_UNDERLAY,
-    explains=frozenset({"next-hop-is-gateway", "next-hop-no-neighbour", "no-l2-path", "block-route-unreachable"}),
+    explains=frozenset(
+        {"next-hop-is-gateway", "next-hop-no-neighbour", "no-l2-path", "block-route-unreachable", "rp-filter-strict"}
+    ),
 )
 SOURCE_DIFFERS = Entry(
     code="node-source-address-differs",

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from calitui.diagnosis.devices import Devices, hops, named, shown
 from calitui.diagnosis.entry import Entry
 from calitui.diagnosis.expectation import Expectation
-from calitui.diagnosis.scene import Scene, address
-from calitui.facts.node import Link, Neighbour
+from calitui.diagnosis.scene import Scene, address, network
+from calitui.facts.node import Address, Link, Neighbour
 from calitui.trace.encapsulation import encapsulation_of
 from calitui.trace.fabric import Place
 from calitui.trace.finding import Finding, Severity, Unchecked
@@ -33,7 +33,7 @@ NIC_DOWN = Entry(
     steps=_NIC,
     explains=_NO_SESSION
     | {"block-route-unreachable", "route-not-in-kernel", "next-hop-no-neighbour", "no-default-route"}
-    | {"tunnel-packets-not-received", "node-not-ready-still-peered", "node-source-address-differs"},
+    | {"tunnel-packets-not-received", "node-not-ready-still-peered", "rp-filter-strict"},
     cuts_off=True,
     loses=True,
 )
@@ -106,7 +106,40 @@ def _nics(scene: Scene, place: Place) -> dict[str, tuple[Link, bool]]:
             if link is not None and encapsulation_of(place, link.name) is None:
                 only = len({choice.device for choice in choices}) == 1
                 found[link.name] = (link, only or found.get(link.name, (link, False))[1])
+    for link in place.namespace.links:
+        if link.is_up or encapsulation_of(place, link.name) is not None:
+            continue
+        held = [one for one in link.addresses if one.scope == "global"]
+        if any(one.ip in scene.of(_next_hops) for one in held):
+            found[link.name] = (link, True)
+        elif any(_is_beside(one, peer) for one in held for peer in _peers(scene, place.node)):
+            found.setdefault(link.name, (link, False))
     return found
+
+
+def _next_hops(scene: Scene) -> frozenset[str]:
+    """The gateways of block routes with one next hop, of all nodes that were read."""
+    places = (place for name in scene.nodes if (place := scene.place(name)) is not None)
+    return frozenset(
+        choices[0].gateway
+        for place in places
+        for route in scene.of(Devices).block_routes(place)
+        if len(choices := hops(route)) == 1 and choices[0].gateway is not None
+    )
+
+
+def _peers(scene: Scene, node: str) -> list[str]:
+    """The addresses of the other ends of a node's BGP sessions, by its BIRDs."""
+    facts = scene.facts.get(node)
+    birds = facts.birds if facts is not None and facts.birds is not None else ()
+    answers = (bird.answer for bird in birds if bird.answer is not None)
+    return [one.neighbour for answer in answers for one in answer.protocols if one.neighbour is not None]
+
+
+def _is_beside(held: Address, peer: str) -> bool:
+    """Whether a peer is in the subnet of an address."""
+    subnet, found = network(f"{held.ip}/{held.prefix_length}"), address(peer)
+    return subnet is not None and found is not None and found.version == subnet.version and found in subnet
 
 
 def _texts(scene: Scene, place: Place, device: str) -> Iterator[str]:

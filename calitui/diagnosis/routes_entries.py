@@ -7,6 +7,8 @@ from calitui.trace.finding import Severity
 from calitui.trace.path import Step
 
 _ROUTE = (Step.ROUTE,)
+# A route that is wrong on one node makes the ways there and back differ, which a strict filter then minds.
+_ASYMMETRY = frozenset({"rp-filter-strict"})
 _DESIGN = "Calico design/cluster-route-programming/DESIGN.md; felix and bgp configuration `programClusterRoutes`"
 
 PROGRAMMED_TWICE = Entry(
@@ -51,7 +53,7 @@ UNREACHABLE = Entry(
     remedy="Give the node a plain route to the other node (mask, default route), or use a newer BIRD or VXLAN.",
     reference="projectcalico/calico#1761, projectcalico/bird#31, projectcalico/bird#90",
     steps=_ROUTE,
-    explains=frozenset({"block-route-missing"}),
+    explains=_ASYMMETRY | frozenset({"block-route-missing"}),
 )
 OWNED_TWICE = Entry(
     code="block-owned-twice",
@@ -66,7 +68,7 @@ OWNED_TWICE = Entry(
     remedy="Restart calico-node on the node that is not the owner; look at the block's affinity first.",
     reference="projectcalico/node#1032",
     steps=_ROUTE,
-    explains=frozenset({"block-route-wrong-next-hop", "block-route-missing"}),
+    explains=_ASYMMETRY | frozenset({"block-route-wrong-next-hop", "block-route-missing"}),
 )
 FOREIGN = Entry(
     code="foreign-route",
@@ -81,9 +83,8 @@ FOREIGN = Entry(
     remedy="Delete the route, and find out who writes it; restart calico-node if Calico's own does not come back.",
     reference="projectcalico/calico#9687, projectcalico/calico#10585",
     steps=_ROUTE,
-    explains=frozenset(
-        {"block-route-missing", "block-route-wrong-next-hop", "pod-route-missing", "route-not-in-kernel"}
-    ),
+    explains=_ASYMMETRY
+    | frozenset({"block-route-missing", "block-route-wrong-next-hop", "pod-route-missing", "route-not-in-kernel"}),
 )
 MODE_MISMATCH = Entry(
     code="pool-mode-route-mismatch",
@@ -99,6 +100,7 @@ MODE_MISMATCH = Entry(
     remedy="Restart calico-node on this node so that the route is written anew; check the pool's mode.",
     reference="projectcalico/bird#22, projectcalico/calicoctl#716, projectcalico/calico#1859",
     steps=_ROUTE,
+    explains=_ASYMMETRY,
 )
 MULTIPATH = Entry(
     code="multipath-not-encapsulated",
@@ -112,6 +114,7 @@ MULTIPATH = Entry(
     remedy="Leave one path between the nodes (a bond, one uplink for BGP), or use VXLAN.",
     reference="projectcalico/calico#4462, projectcalico/bird#90",
     steps=_ROUTE,
+    explains=_ASYMMETRY,
 )
 NO_L2 = Entry(
     code="no-l2-path",
@@ -127,6 +130,7 @@ NO_L2 = Entry(
     remedy="Set the pool's ipipMode (or vxlanMode) to CrossSubnet, or teach the router the blocks by BGP.",
     reference="Calico docs, Overlay networking; Configure BGP peering",
     steps=(Step.ROUTE, Step.NIC_OUT),
+    explains=_ASYMMETRY,
 )
 GATEWAY = Entry(
     code="next-hop-is-gateway",
@@ -141,6 +145,7 @@ GATEWAY = Entry(
     remedy="Restart BIRD (calico-node) on this node after its subnet route is there; check the NIC's mask.",
     reference="projectcalico/calico#7706, projectcalico/calico#10321, projectcalico/calico#8381",
     steps=_ROUTE,
+    explains=_ASYMMETRY,
 )
 WRONG_NEXT_HOP = Entry(
     code="block-route-wrong-next-hop",
@@ -154,6 +159,7 @@ WRONG_NEXT_HOP = Entry(
     remedy="Find out which node still announces the block (birdcl show route), and restart calico-node there.",
     reference="projectcalico/node#1032",
     steps=_ROUTE,
+    explains=_ASYMMETRY,
 )
 NOT_IN_KERNEL = Entry(
     code="route-not-in-kernel",
@@ -181,4 +187,5 @@ MISSING = Entry(
     remedy="Look at the BGP sessions of both nodes (Felix's log with VXLAN); restart calico-node on the node to mend.",
     reference="Calico docs, Troubleshooting: Check the routes",
     steps=_ROUTE,
+    explains=_ASYMMETRY,
 )
