@@ -84,7 +84,7 @@ INSIDE_DOWN = Entry(
     remedy="Delete the pod so that it is made anew.",
     reference="Linux drivers/net/veth.c; cni-plugin dataplane_linux.go",
     steps=(*_POD, Step.VETH_IN, Step.VETH_OUT),
-    explains=frozenset({"container-no-default-route", "pod-veth-missing"}),
+    explains=frozenset({"container-no-default-route"}),
     loses=True,
 )
 INSIDE_NO_ADDRESS = Entry(
