@@ -81,8 +81,11 @@ FINDINGS = (
     Action("enter", "Enter", "detail", "whole text", "The text on the whole screen, and back.", command=False),
     Action("y", "y", "copy_fix", "copy fix", "Copy what to type (OSC 52: the terminal must allow it)."),
     Action("p", "p", "show_hop", "show hop", "Back to the path, at the hop that the finding belongs to."),
-    Action("space", "Space", "scroll(0.5)", "", "Scroll the text; b back.", command=False),
-    Action("b", "b", "scroll(-0.5)", "", "", command=False),
+    Action("space", "Space b", "scroll(0.5)", "", "Scroll the text, back with b.", command=False),
+    Action("b,pageup,ctrl+u", "b", "scroll(-0.5)", "", "", command=False),
+    Action("pagedown,ctrl+d", "PgDn", "scroll(0.5)", "", "", command=False),
+    Action("up,k", "↑ k", "line(-1)", "", "", command=False),
+    Action("down,j", "↓ j", "line(1)", "", "", command=False),
     Action("escape,d", "Esc", "back", "back", "Leave the whole text, or go back.", command=False),
 )
 

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from calitui.trace.path import Trace
 from calitui.tui.app import CalituiApp
-from tests.tui import samples
+from tests.tui import samples, troubled
 from tests.tui.driving import LARGE, SMALL, Driven
 from tests.tui.recorded import RecordedSession
 
@@ -38,6 +38,19 @@ def settled(*keys: str, trace: bool = True) -> Callable[[Pilot[int]], Awaitable[
     return wait
 
 
+def meshed(*keys: str) -> Callable[[Pilot[int]], Awaitable[None]]:
+    async def wait(pilot: Pilot[int]) -> None:
+        assert isinstance(pilot.app, CalituiApp)
+        driven = Driven(pilot.app, pilot)
+        await driven.until_pods()
+        await driven.press("m")
+        await driven.until_text("3 of 4 nodes read")
+        await driven.press(*keys)
+        await pilot.pause()
+
+    return wait
+
+
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_home(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(app(both=False), terminal_size=size, run_before=settled("down", trace=False))
@@ -59,3 +72,23 @@ def test_trace_in_light(snap_compare: Compare) -> None:
 
 def test_help(snap_compare: Compare) -> None:
     assert snap_compare(app(), terminal_size=LARGE, run_before=settled("question_mark"))
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_trace_with_its_cause(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(app(troubled.TRACE), terminal_size=size, run_before=settled())
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_findings(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(app(troubled.TRACE), terminal_size=size, run_before=settled("d"))
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_mesh(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(app(both=False), terminal_size=size, run_before=meshed())
+
+
+def test_mesh_in_light(snap_compare: Compare) -> None:
+    shown = app(theme="calitui-light", both=False)
+    assert snap_compare(shown, terminal_size=LARGE, run_before=meshed("tab", "j"))

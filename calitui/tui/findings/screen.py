@@ -121,12 +121,18 @@ class FindingsScreen(Screen[Finding | None]):
     def action_detail(self) -> None:
         """The text on the whole screen, and back."""
         self.toggle_class("-detail")
+        if not self.has_class("-detail"):
+            self.query_one(FindingList).focus()
         self._rename_keys()
 
     def action_scroll(self, pages: float) -> None:
         """Scroll the text."""
         pane = self.query_one("#text-scroll", VerticalScroll)
         pane.scroll_relative(y=round(pages * max(2, pane.size.height)), animate=False)
+
+    def action_line(self, step: int) -> None:
+        """Scroll the text by a line, where the list is not there to move in."""
+        self.query_one("#text-scroll", VerticalScroll).scroll_relative(y=step, animate=False)
 
     def action_copy_fix(self) -> None:
         """What to type, verbatim, through the terminal."""

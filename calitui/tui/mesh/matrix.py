@@ -77,7 +77,7 @@ class Matrix(ScrollView, can_focus=True):
     # what is shown
 
     def show(self, audit: Audit) -> None:
-        """Draw `audit`; the cursor is at the first pair that is broken until a person moves it, then stays with hers."""
+        """Draw `audit`; the cursor is at the first broken pair until a person moves it, then stays with hers."""
         here = self.pair if self._steered else None
         known = self.audit is not None and audit.nodes == self.audit.nodes
         self.audit = audit
@@ -182,17 +182,26 @@ class Matrix(ScrollView, can_focus=True):
         shown = self.grid
         region = self.scrollable_content_region
         rows = max(1, region.height - shown.heads)
-        columns = max(1, (region.width - shown.label - 1) // shown.cell)
-        top, left = self.scroll_offset.y, self.scroll_offset.x // shown.cell
+        columns = self._columns_in_view
+        top, left = self.scroll_offset.y, self._first_column
         y = self.row if self.row < top else max(top, self.row - rows + 1)
         x = self.column if self.column < left else max(left, self.column - columns + 1)
         self.scroll_to(x=x * shown.cell, y=y, animate=False, force=True)
+
+    @property
+    def _first_column(self) -> int:
+        """The first column in view; scrolling ends before a whole one, so a part of one is skipped."""
+        return -(-self.scroll_offset.x // self.grid.cell)
+
+    @property
+    def _columns_in_view(self) -> int:
+        return max(1, (self.scrollable_content_region.width - self.grid.label - 1) // self.grid.cell)
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, a double click is Enter."""
         place = event.get_content_offset_capture(self)
         row = place.y - self.grid.heads + self.scroll_offset.y
-        column = (place.x - self.grid.label) // self.grid.cell + self.scroll_offset.x // self.grid.cell
+        column = (place.x - self.grid.label) // self.grid.cell + self._first_column
         if place.y >= self.grid.heads and place.x >= self.grid.label and max(row, column) < len(self.grid.names):
             self._go(row, column)
             if event.chain == 2:
@@ -207,8 +216,8 @@ class Matrix(ScrollView, can_focus=True):
         row = y - self.grid.heads + self.scroll_offset.y
         if self.audit is None or row >= len(self.grid.names):
             return Strip.blank(width, ground)
-        first = self.scroll_offset.x // self.grid.cell
-        shown = range(first, min(len(self.grid.names), first + max(1, (width - self.grid.label) // self.grid.cell)))
+        first = self._first_column
+        shown = range(first, min(len(self.grid.names), first + self._columns_in_view))
         segments = self._head(y, shown, ground) if y < self.grid.heads else self._cells(self.audit, row, shown, ground)
         return Strip(segments).adjust_cell_length(width, ground)
 

@@ -30,7 +30,7 @@ from calitui.tui.findings.describe import concise
 from calitui.tui.findings.findinglist import FindingList
 from calitui.tui.findings.lines import items
 from calitui.tui.findings.screen import FindingsScreen
-from calitui.tui.lines import KeyBar, Line
+from calitui.tui.lines import KeyBar, Line, joined
 from calitui.tui.mesh import words
 from calitui.tui.mesh.auditor import Auditor
 from calitui.tui.mesh.keys import labels
@@ -191,14 +191,18 @@ class MeshScreen(Screen[Audit | None]):
             self.query_one("#worst", Line).show([Content.styled("routes are read, nothing is changed", "$dim")])
             self.query_one("#empty", Static).update(log.page(lines, self.error))
             return
+        worst = words.worst(audit)
         if self.auditor.busy:
             state = Content.styled(f"◌ reading, {self._read_so_far:,} of {len(audit.nodes):,} nodes", "bold $warn")
+            parts = [state, *words.tally(audit)[1:]]
             what = log.line(self.progress) if self.progress is not None else Content("")
-            title.show([state, *words.tally(audit)[1:]], what)
+            if joined(parts).cell_length + what.cell_length + 4 > self.size.width:
+                worst, what = [what, *worst], Content("")
+            title.show(parts, what)
         else:
             stopped = [] if audit.complete else [Content.styled("■ stopped", "bold $warn")]
             title.show([*stopped, *words.tally(audit)], Content.styled(moment(audit.taken_at, self.now()), "$dim"))
-        self.query_one("#worst", Line).show(words.worst(audit))
+        self.query_one("#worst", Line).show(worst)
         self._show_pair()
 
     @on(Matrix.Moved)

@@ -19,6 +19,8 @@ _KINDS = {
     "reading": ("reading", "bold $warn"),
     "mtu": ("MTU", "bold"),
 }
+_FIRST = ("verdict", "finding", "finding-gone")
+"""Kinds that are told before the rest."""
 
 
 class ChangesScreen(FramedScreen):
@@ -28,19 +30,23 @@ class ChangesScreen(FramedScreen):
 
     def __init__(self, changes: Iterable[Change], since: str) -> None:
         """`since` is when the nodes were read before."""
-        changes = tuple(changes)
+        changes = _most_telling_first(changes)
         blocks = [_described(change) for change in changes] or [Content("Both readings say the same.")]
         super().__init__(f"{count(len(changes), 'change')} since {since}", Content("\n").join(blocks))
 
 
 def line(changes: Iterable[Change], since: str) -> tuple[list[Content], Content | None]:
     """Left: `changed since 12:03:07: ...`, the most telling first. Right: how many, and the key that shows them."""
-    sentences = [sentence(change) for change in changes]
+    sentences = [sentence(change) for change in _most_telling_first(changes)]
     if not sentences:
         return [Content.styled(f"= nothing changed since {since}", "$dim")], None
     lead = Content.assemble((f"~ changed since {since}: ", "bold $link"), sentences[0])
     more = Content.assemble(("c", "bold $link"), f" {count(len(sentences), 'change')}")
     return [lead, *(Content(one) for one in sentences[1:])], more
+
+
+def _most_telling_first(changes: Iterable[Change]) -> list[Change]:
+    return sorted(changes, key=lambda one: _FIRST.index(one.kind) if one.kind in _FIRST else len(_FIRST))
 
 
 def changed_hops(changes: Iterable[Change], direction: str) -> frozenset[int]:
