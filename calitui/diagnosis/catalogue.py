@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from calitui.diagnosis import (
-    addresses,
-    bgp,
-    containers,
-    firewall,
+from calitui.diagnosis.addresses import checks as addresses
+from calitui.diagnosis.bgp import checks as bgp
+from calitui.diagnosis.devices import (
     forwarding,
     host_services,
-    ipam,
-    kernel_routes,
     mtu,
     nics,
-    pods,
     reverse_path,
-    routes,
     tunnel_traffic,
     tunnels,
     vxlan,
     wireguard,
 )
 from calitui.diagnosis.entry import Entry
+from calitui.diagnosis.firewall import checks as firewall
+from calitui.diagnosis.ipam import checks as ipam
+from calitui.diagnosis.pods import checks as pods
+from calitui.diagnosis.pods import containers
+from calitui.diagnosis.routes import checks as routes
+from calitui.diagnosis.routes import kernel as kernel_routes
 from calitui.diagnosis.scene import Scene
 from calitui.trace.finding import Finding, Unchecked
 

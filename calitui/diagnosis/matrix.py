@@ -10,7 +10,7 @@ from calitui.diagnosis.catalogue import CATALOGUE
 from calitui.diagnosis.diagnose import examine
 from calitui.diagnosis.expectation import Claim
 from calitui.diagnosis.grouping import Grouped
-from calitui.diagnosis.routing import Judged, Routing, State
+from calitui.diagnosis.routes.routing import Judged, Routing, State
 from calitui.diagnosis.scene import Scene
 from calitui.facts.cluster import Cluster
 from calitui.facts.node import NodeFacts

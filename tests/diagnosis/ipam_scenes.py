@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from calitui.diagnosis import ipam
 from calitui.diagnosis.grouping import group
+from calitui.diagnosis.ipam import checks as ipam
 from calitui.diagnosis.scene import Scene
 from calitui.facts.cluster import IPPool, Pod
 from calitui.trace.finding import Finding

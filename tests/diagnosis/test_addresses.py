@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from calitui.diagnosis import addresses
+from calitui.diagnosis.addresses import checks as addresses
 from calitui.diagnosis.grouping import group
 from calitui.diagnosis.scene import Scene
 from calitui.facts.bird import Bird, BirdAnswer, BirdProtocol

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from calitui.diagnosis import bgp
-from calitui.diagnosis.bgp_sessions import Peering, sessions
+from calitui.diagnosis.bgp import checks as bgp
+from calitui.diagnosis.bgp.sessions import Peering, sessions
 from calitui.diagnosis.grouping import group
 from calitui.diagnosis.scene import Scene
 from calitui.facts.bird import Bird, BirdProtocol

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from calitui.diagnosis import containers
+from calitui.diagnosis.pods import containers
 from calitui.facts.node import Container, NodeFacts
 from calitui.trace.finding import Severity
 from tests.diagnosis import scenes

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hypothesis import Phase, given, settings
 
-from calitui.diagnosis import (
-    containers,
+from calitui.diagnosis.devices import (
     forwarding,
     host_services,
     mtu,
@@ -16,6 +15,7 @@ from calitui.diagnosis import (
     vxlan,
     wireguard,
 )
+from calitui.diagnosis.pods import containers
 from calitui.diagnosis.scene import Scene
 from calitui.trace.finding import Finding
 from tests.diagnosis import scenes

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calitui.diagnosis import firewall
 from calitui.diagnosis.diagnose import diagnose
+from calitui.diagnosis.firewall import checks as firewall
 from calitui.diagnosis.scene import Scene
 from calitui.facts.bird import Bird
 from calitui.facts.cluster import Block, Cluster, FelixConfiguration

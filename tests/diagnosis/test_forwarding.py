@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from calitui.diagnosis import forwarding
+from calitui.diagnosis.devices import forwarding
 from calitui.diagnosis.scene import Scene
 from calitui.facts.node import NodeFacts
 from calitui.trace.ends import resolve

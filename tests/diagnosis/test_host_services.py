@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from calitui.diagnosis import host_services
+from calitui.diagnosis.devices import host_services
 from calitui.facts.bird import Bird, BirdAnswer
 from calitui.facts.node import ManagedDevice, NodeFacts
 from calitui.nodes.parse.bird import parse_bird

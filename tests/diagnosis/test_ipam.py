@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calitui.diagnosis import ipam
+from calitui.diagnosis.ipam import checks as ipam
 from calitui.diagnosis.scene import Scene
 from calitui.facts.cluster import (
     Allocation,

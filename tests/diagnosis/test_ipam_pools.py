@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from calitui.diagnosis import ipam
+from calitui.diagnosis.ipam import checks as ipam
 from calitui.facts.cluster import (
     Allocation,
     BGPConfiguration,

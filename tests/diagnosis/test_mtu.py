@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from calitui.diagnosis import mtu
+from calitui.diagnosis.devices import mtu
 from calitui.facts.node import NodeFacts
 from calitui.trace.finding import Severity
 from calitui.trace.mtu import PathMtu

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from calitui.diagnosis import nics
+from calitui.diagnosis.devices import nics
 from calitui.diagnosis.scene import Scene
 from calitui.facts.node import NodeFacts
 from calitui.trace.finding import Severity

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from calitui.diagnosis.packet import Packet
-from calitui.diagnosis.packet_filter_walk import Outcome, Walk
+from calitui.diagnosis.firewall.packet import Packet
+from calitui.diagnosis.firewall.walk import Outcome, Walk
 from calitui.nodes.parse.packet_filter import parse_packet_filter
 from tests.diagnosis.filter_kernel import FAR, NEAR, Middle, packet, why_impossible
 from tests.diagnosis.filter_rulesets import DESTINATIONS, PORTS, SOURCES, ruleset

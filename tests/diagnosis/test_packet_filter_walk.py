@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calitui.diagnosis.packet import Packet
-from calitui.diagnosis.packet_filter_walk import Outcome, Verdict, Walk
+from calitui.diagnosis.firewall.packet import Packet
+from calitui.diagnosis.firewall.walk import Outcome, Verdict, Walk
 from calitui.nodes.parse.packet_filter import parse_packet_filter
 
 SENT = Packet(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from calitui.diagnosis import reverse_path
+from calitui.diagnosis.devices import reverse_path
 from calitui.facts.cluster import FelixConfiguration
 from calitui.facts.node import NodeFacts
 from calitui.trace.finding import Severity

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calitui.diagnosis import kernel_routes, pods, routes
 from calitui.diagnosis.catalogue import CATALOGUE
 from calitui.diagnosis.grouping import group
-from calitui.diagnosis.routing import Routing, State
+from calitui.diagnosis.pods import checks as pods
+from calitui.diagnosis.routes import checks as routes
+from calitui.diagnosis.routes import kernel as kernel_routes
+from calitui.diagnosis.routes.routing import Routing, State
 from calitui.diagnosis.scene import Scene
 from calitui.facts.bird import Bird, BirdAnswer
 from calitui.facts.cluster import (

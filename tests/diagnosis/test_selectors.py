@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from calitui.diagnosis.selectors import parse
+from calitui.diagnosis.bgp.selectors import parse
 
 NODE = {"role": "edge", "rack": "rack-12", "kubernetes.io/hostname": "worker-1", "empty": ""}
 

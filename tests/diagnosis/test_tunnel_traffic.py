@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from calitui.diagnosis import tunnel_traffic
+from calitui.diagnosis.devices import tunnel_traffic
 from calitui.facts.node import Counters, NodeFacts
 from calitui.trace.finding import Severity
 from tests.diagnosis import scenes

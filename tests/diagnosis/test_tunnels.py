@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from calitui.diagnosis import tunnels
+from calitui.diagnosis.devices import tunnels
 from calitui.diagnosis.scene import Scene
 from calitui.facts.cluster import Block, Cluster, FelixConfiguration, IPPool, Node
 from calitui.facts.missing import Missing

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from calitui.diagnosis import vxlan
+from calitui.diagnosis.devices import vxlan
 from calitui.diagnosis.scene import Scene
 from calitui.facts.cluster import FelixConfiguration
 from calitui.facts.node import ForwardingEntry, Neighbour, NodeFacts, Offload

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from calitui.diagnosis import wireguard
+from calitui.diagnosis.devices import wireguard
 from calitui.diagnosis.scene import Scene
 from calitui.facts.cluster import Cluster, FelixConfiguration
 from calitui.facts.node import NodeFacts

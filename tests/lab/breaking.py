@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -77,8 +77,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """A way to break a cluster, and what calitui is to say of it.
 
     `code` is the finding that comes first; "" where nothing but a live packet can tell, for the reason `undetectable`.
-    `source` and `destination` are the ends of the trace, `namespace/name` or an address. `lost` says whether a ping
-    between them gets lost, at `size` bytes if only large ones do. `in_trace` and `in_audit` say where it is told.
+    `audit_code` is that of an audit, where reading all nodes tells more than reading the two ends'. `source` and
+    `destination` are the ends of the trace, `namespace/name` or an address. `lost` says whether a ping between them
+    gets lost, at `size` bytes if only large ones do. `in_trace` says whether it concerns those ends. `needs` are
+    programs of the machine that not every lab uses.
     """
 
     name: str
@@ -91,17 +93,32 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     size: int | None = None
     family: int = 4
     in_trace: bool = True
-    in_audit: bool = True
+    audit_code: str = ""
     undetectable: str = ""
+    needs: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
-def steps_done(lab: Lab, steps: Sequence[Step]) -> Iterator[None]:
-    """Do the steps; undo those that were done when the block ends, and wait until BIRD has its routes again.
+def broken(lab: Lab, fault: Fault) -> Iterator[None]:
+    """Do the fault's steps, and wait until packets get lost if it says so. In the end undo them all, in reverse.
 
     Raises:
-        LabError: a command failed, or the lab does not recover.
+        LabError: a command failed, packets did not do what the fault says, or the lab does not recover.
     """
+    address = next(ip for ip in lab.spec.addresses_of(fault.destination) if (":" in ip) is (fault.family == 6))
+    with _done(lab, fault.steps):
+        if fault.lost:
+            what = f"{address} is cut off from {fault.source}"
+            wait_until(lambda: not is_answered(lab, fault.source, address, fault.size, 1), what, 20)
+        elif not is_answered(lab, fault.source, address, fault.size):
+            raise LabError(f"{fault.name}: {address} does not answer {fault.source}")
+        yield
+    size = fault.size and min(fault.size, lab.spec.pod_mtu)
+    wait_until(lambda: is_answered(lab, fault.source, address, size), f"{address} answers {fault.source} again", 20)
+
+
+@contextlib.contextmanager
+def _done(lab: Lab, steps: tuple[Step, ...]) -> Iterator[None]:
     http = None if lab.without_api else lab.http()
     with contextlib.ExitStack() as undoing:
         if http is not None:
@@ -169,7 +186,7 @@ def _object_changed(http: Http, step: Patch | Create | Delete) -> Iterator[None]
         try:
             yield
         finally:
-            http.json("DELETE", f"{step.path}/{name}")
+            http.json("DELETE", f"{step.path}/{name}?gracePeriodSeconds=0")
         return
     before = http.json("GET", step.path)
     if isinstance(step, Delete):
@@ -211,23 +228,3 @@ def is_answered(lab: Lab, source: str, destination: str, size: int | None = None
     if pod.ip is None:
         return lab.node(node.name).run(ping, check=False).returncode == 0
     return lab.pod(source).run(ping, check=False).returncode == 0
-
-
-def wait_until_answered(lab: Lab, source: str, destination: str, size: int | None = None) -> None:
-    """Wait until pings are answered again.
-
-    Raises:
-        LabError: they are not within 20 seconds.
-    """
-    wait_until(lambda: is_answered(lab, source, destination, size), f"{destination} answers {source}", 20)
-
-
-def wait_until_lost(lab: Lab, source: str, destination: str, size: int | None = None) -> None:
-    """Wait until pings are lost: BIRD takes a moment to notice what happened to a session.
-
-    Raises:
-        LabError: they are still answered after 20 seconds.
-    """
-    wait_until(
-        lambda: not is_answered(lab, source, destination, size, 1), f"{destination} is cut off from {source}", 20
-    )

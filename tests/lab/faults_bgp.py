@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.lab.breaking import Bird, Create, Fault, Patch, Shell, Step
 from tests.lab.clusters import BGP
 from tests.lab.spec import ClusterSpec
@@ -18,7 +20,9 @@ _START_BIRD = "bird -c $directory/bird.conf -s $socket -P /run/calico/bird.pid"
 _KILL_BIRD = "kill -KILL $(cat /run/calico/bird.pid)"
 
 
-def bgp_fault(name: str, code: str, *steps: Step, lost: bool = True, in_trace: bool = True) -> Fault:
+def bgp_fault(
+    name: str, code: str, *steps: Step, lost: bool = True, in_trace: bool = True, audit_code: str = ""
+) -> Fault:
     """A fault between the article's two pods."""
     return Fault(
         name=name,
@@ -29,6 +33,7 @@ def bgp_fault(name: str, code: str, *steps: Step, lost: bool = True, in_trace: b
         destination=DESTINATION,
         lost=lost,
         in_trace=in_trace,
+        audit_code=audit_code,
     )
 
 
@@ -60,6 +65,21 @@ def static(*routes: str, preference: int = 200) -> str:
     return f"$a protocol static by_hand {{ preference {preference}; {lines} }}"
 
 
+def cluster_routes(felix: str, bird: str) -> tuple[Step, ...]:
+    """Who is told to write block routes, since Calico v3.31."""
+    return (
+        Patch(f"{CALICO}/felixconfigurations/default", {"spec": {"programClusterRoutes": felix}}),
+        Create(f"{CALICO}/bgpconfigurations", bgp_configuration(programClusterRoutes=bird)),
+    )
+
+
+def bgp_configuration(**spec: object) -> dict[str, Any]:
+    """The cluster's default BGPConfiguration."""
+    kind = {"apiVersion": "crd.projectcalico.org/v1", "kind": "BGPConfiguration"}
+    return kind | {"metadata": {"name": "default"}, "spec": spec}
+
+
+_GONE = 'until [ -z "$(ip route show {block} proto bird)" ]; do sleep 0.1; done'
 _DOCKER = "link add docker0 type bridge; link set docker0 up; addr add 172.17.0.1/16 dev docker0"
 _DROP_BGP = (
     "add table ip filter; add chain ip filter INPUT { type filter hook input priority 0; policy accept; }; "
@@ -90,7 +110,7 @@ BGP_FAULTS = (
     bgp_fault("address-of-nobody", "node-address-not-on-host", *readdressed(BGP, THERE, "10.173.32.99", 24)),
     bgp_fault(
         "two-nodes-behind-one-nat",
-        "node-address-duplicate",
+        "node-address-wrong-interface",
         *(
             Shell(
                 node,
@@ -101,6 +121,13 @@ BGP_FAULTS = (
         ),
         *(annotated(node, IPv4Address="10.0.2.15/24") for node in (THERE, ELSEWHERE)),
         lost=False,
+    ),
+    bgp_fault(
+        "two-nodes-with-one-address",
+        "node-address-duplicate",
+        annotated(ELSEWHERE, IPv4Address=f"{FAR.address}/24"),
+        lost=False,
+        audit_code="node-address-not-on-host",
     ),
     bgp_fault("no-node-address", "node-address-missing", annotated(THERE, IPv4Address=None), lost=False),
     bgp_fault(
@@ -115,13 +142,14 @@ BGP_FAULTS = (
     ),
     bgp_fault(
         "block-owned-twice",
-        "block-owned-twice",
+        "block-route-wrong-next-hop",
         # BGP prefers the lower router id, which is the wrong one's.
         Bird(
             ELSEWHERE,
             f"s|^filter blocks_of_this_node \\{{ |&if ( net = {BLOCK} ) then accept; |; "
             f"s|^protocol static \\{{ |&route {BLOCK} blackhole; |",
         ),
+        audit_code="block-owned-twice",
     ),
     bgp_fault(
         "unreachable-by-bird",
@@ -144,16 +172,54 @@ BGP_FAULTS = (
         Shell(HERE, f"ip route del {BLOCK} proto bird 2>/dev/null || :", ""),
     ),
     bgp_fault(
+        "nobody-programs-routes",
+        "cluster-routes-programmed-never",
+        *cluster_routes("Disabled", "Disabled"),
+        Bird(HERE, "s|export all;|export none;|"),
+        Shell(HERE, f"ip route del {BLOCK} proto bird 2>/dev/null || :", ""),
+    ),
+    bgp_fault(
+        "two-program-routes",
+        "cluster-routes-programmed-twice",
+        *cluster_routes("Enabled", "Enabled"),
+        lost=False,
+    ),
+    bgp_fault(
+        "peer-is-no-node",
+        "bgp-peer-is-no-node",
+        Bird(HERE, "$a protocol bgp Mesh_10_173_32_77 from mesh { neighbor 10.173.32.77 as 64512; }"),
+        lost=False,
+    ),
+    bgp_fault(
+        "routes-outlive-their-session",
+        "bgp-route-outlives-session",
+        # BIRD does not look into the kernel for a week, and does not see what comes back.
+        *(Bird(node, "s/scan time 2;/scan time 604800;/") for node in (HERE, THERE)),
+        Shell(
+            HERE,
+            f"{_RESTART.replace('restart', 'disable')}; "
+            f"{_GONE.format(block=BLOCK)}; ip route add {BLOCK} via {FAR.address} dev eth0 proto bird",
+            _RESTART.replace("restart", "enable"),
+        ),
+        Shell(
+            THERE,
+            f"{_GONE.format(block=OWN.blocks[0])}; ip route add {OWN.blocks[0]} via {OWN.address} dev eth0 proto bird",
+            "",
+        ),
+        lost=False,
+    ),
+    bgp_fault(
+        "blackhole-over-services",
+        "service-cidr-blackhole",
+        Bird(HERE, static("10.96.0.0/12 blackhole")),
+        lost=False,
+    ),
+    bgp_fault(
         "mesh-off-without-peers",
         "bgp-no-peers",
         Create(
             f"{CALICO}/bgpconfigurations",
-            {
-                "apiVersion": "crd.projectcalico.org/v1",
-                "kind": "BGPConfiguration",
-                "metadata": {"name": "default"},
-                "spec": {"nodeToNodeMeshEnabled": False, "asNumber": 64512},
-            },
+            bgp_configuration(nodeToNodeMeshEnabled=False, asNumber=64512),
         ),
         *(Bird(node.name, "/^protocol bgp /d") for node in BGP.nodes),
     ),

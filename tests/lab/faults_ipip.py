@@ -17,7 +17,10 @@ _STOPPED = Shell(
 """Nobody puts the routes right again that follow."""
 
 
-def _fault(name: str, code: str, *steps: Step, lost: bool = True) -> Fault:
+_SECOND = "10.173.32.99"
+
+
+def _fault(name: str, code: str, *steps: Step, lost: bool = True, needs: tuple[str, ...] = ()) -> Fault:
     return Fault(name=name, cluster="ipip", code=code, steps=steps, source=_SOURCE, destination=_DESTINATION, lost=lost)
 
 
@@ -63,6 +66,7 @@ IPIP_FAULTS: tuple[Fault, ...] = (
         "ipip-filtered",
         "firewall-drops-tunnel",
         Shell(_THERE.name, "iptables-legacy -A INPUT -p 4 -j DROP", "iptables-legacy -D INPUT -p 4 -j DROP"),
+        needs=("iptables-legacy",),
     ),
     _fault(
         "route-without-the-tunnel",
@@ -84,6 +88,19 @@ IPIP_FAULTS: tuple[Fault, ...] = (
             f"nexthop via {IPIP.subnets[0].gateway} dev eth0",
             f"ip route del {_BLOCK}; ip route add {_BLOCK} via {_THERE.address} dev tunl0 proto bird onlink",
         ),
+    ),
+    _fault(
+        "source-address-differs",
+        "node-source-address-differs",
+        Shell(
+            _HERE.name,
+            f"ip addr add {_SECOND}/24 dev eth0; "
+            f"ip route replace {IPIP.subnets[0].cidr} dev eth0 proto kernel scope link src {_SECOND}",
+            f"ip route replace {IPIP.subnets[0].cidr} dev eth0 proto kernel scope link src {_HERE.address}; "
+            f"ip addr del {_SECOND}/24 dev eth0",
+        ),
+        # The lab's nodes have none of Felix's rules, which drop what is not from a node's address.
+        lost=False,
     ),
     _fault("tunl0-left-behind", "tunnel-left-behind", *_left_behind(), lost=False),
     _fault(

@@ -22,6 +22,19 @@ _ROUTES_INSIDE = (
     f"{_inside(_SOURCE, 'route add default via 169.254.1.1 dev eth0')}"
 )
 _FORWARD_DROP = "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }"
+_POLICY = f"cali-tw-{_TARGET.veth}"
+_POLICY_DROP = (
+    f"add table ip filter; add chain ip filter {_POLICY}; add rule ip filter {_POLICY} counter drop comment "
+    '"cali:aBcDeFgHiJkLmNoP Drop if no policies passed packet"; '
+    "add chain ip filter FORWARD { type filter hook forward priority 0; policy accept; }; "
+    f'add rule ip filter FORWARD oifname "{_TARGET.veth}" counter jump {_POLICY}'
+)
+"""A policy of Calico that lets nothing in to the pod, as Felix writes it."""
+_OLD_RULES = (
+    "add table ip filter; add chain ip filter cali-FORWARD; add rule ip filter cali-FORWARD counter accept; "
+    "add chain ip filter FORWARD { type filter hook forward priority 0; policy accept; }; "
+    "add rule ip filter FORWARD counter jump cali-FORWARD"
+)
 _ARP_DROP = (
     "add table arp filter; add chain arp filter input { type filter hook input priority 0; }; "
     f"add rule arp filter input arp saddr ip {OWN.address} drop"
@@ -77,6 +90,35 @@ NODE_FAULTS: tuple[Fault, ...] = (
         Shell(THERE, "echo 0 >/proc/sys/net/ipv4/ip_forward", "echo 1 >/proc/sys/net/ipv4/ip_forward"),
     ),
     bgp_fault(
+        "device-forwarding-off",
+        "device-forwarding-off",
+        Shell(
+            THERE,
+            "echo 0 >/proc/sys/net/ipv4/conf/eth0/forwarding",
+            "echo 1 >/proc/sys/net/ipv4/conf/eth0/forwarding",
+        ),
+    ),
+    bgp_fault(
+        "rp-filter-loose",
+        "rp-filter-loose",
+        Shell(
+            HERE,
+            "echo 2 >/proc/sys/net/ipv4/conf/all/rp_filter",
+            "echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter",
+        ),
+        lost=False,
+    ),
+    bgp_fault(
+        "container-without-address",
+        "container-address-missing",
+        Shell(
+            HERE,
+            # With a device's last address the kernel removes its routes.
+            f"{_inside(_SOURCE, f'addr del {_SOURCE.ip}/32 dev eth0')}; {_ROUTES_INSIDE}",
+            f"{_inside(_SOURCE, f'addr add {_SOURCE.ip}/32 dev eth0')}",
+        ),
+    ),
+    bgp_fault(
         "proxy-arp-off",
         "proxy-arp-off",
         Shell(
@@ -98,6 +140,27 @@ NODE_FAULTS: tuple[Fault, ...] = (
         "forward-policy-drop",
         "firewall-drops-forwarded",
         Shell(THERE, f"nft '{_FORWARD_DROP}'", "nft delete table ip filter"),
+    ),
+    bgp_fault(
+        "policy-drops",
+        "policy-drops-counted",
+        Shell(THERE, f"nft '{_POLICY_DROP}'", "nft delete table ip filter"),
+    ),
+    Fault(
+        name="rules-in-two-backends",
+        cluster="bgp",
+        code="firewall-two-backends",
+        steps=(
+            Shell(
+                THERE,
+                f"nft '{_OLD_RULES}'; iptables-legacy -A FORWARD -s 203.0.113.0/24 -j DROP",
+                "nft delete table ip filter; iptables-legacy -F FORWARD",
+            ),
+        ),
+        source=SOURCE,
+        destination=DESTINATION,
+        lost=False,
+        needs=("iptables-legacy",),
     ),
     bgp_fault(
         "neighbour-does-not-answer",

@@ -23,8 +23,9 @@ def _pool(name: str, cidr: str) -> Create:
 
 
 def _addressed(namespace: str, name: str, ip: str) -> Patch:
-    body = {"status": {"podIP": ip, "podIPs": [{"ip": ip}]}}
-    return Patch(f"/api/v1/namespaces/{namespace}/pods/{name}/status", body)
+    """What the CNI plugin notes on a pod, which comes before what the kubelet says."""
+    notes = {"cni.projectcalico.org/podIP": f"{ip}/32", "cni.projectcalico.org/podIPs": f"{ip}/32"}
+    return Patch(f"/api/v1/namespaces/{namespace}/pods/{name}", {"metadata": {"annotations": notes}})
 
 
 _GONE = {"cidr": "192.168.5.64/26", "deleted": "false", "node": "k8s-calico9", "state": "confirmed"}
@@ -36,6 +37,12 @@ _GONE_BLOCK = {
     "deleted": False,
     "strictAffinity": False,
     "unallocated": list(range(64)),
+}
+_WAITING = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "huangtest-69d9fddd97-wwwww", "namespace": "huang1"},
+    "spec": {"nodeName": THERE, "containers": [{"name": "huangtest", "image": "nginx:1.15"}]},
 }
 _UNKNOWN = {
     "type": "Ready",
@@ -60,7 +67,14 @@ OBJECT_FAULTS: tuple[Fault, ...] = (
         lost=False,
     ),
     bgp_fault("pools-overlap", "pools-overlap", _pool("second", "192.168.128.0/17"), lost=False),
-    bgp_fault("pool-over-the-nodes", "pool-overlaps-host-network", _pool("second", "10.173.0.0/16"), lost=False),
+    bgp_fault(
+        "pool-over-the-nodes",
+        "pool-overlaps-host-network",
+        _pool("second", "10.173.0.0/16"),
+        lost=False,
+        # The two pods have addresses of the other pool.
+        in_trace=False,
+    ),
     bgp_fault(
         "pool-replaced",
         "pod-address-outside-pools",
@@ -87,6 +101,15 @@ OBJECT_FAULTS: tuple[Fault, ...] = (
         "block-owner-contradiction",
         Patch(f"{CALICO}/ipamblocks/{_BLOCK_NAME}", {"spec": {"affinity": f"host:{ELSEWHERE}"}}),
         lost=False,
+    ),
+    bgp_fault(
+        "blocks-are-full",
+        "ipam-exhausted",
+        Create(f"{CALICO}/ipamconfigs", _object("IPAMConfig", "default", maxBlocksPerHost=1, autoAllocateBlocks=True)),
+        Patch(f"{CALICO}/ipamblocks/{_BLOCK_NAME}", {"spec": {"unallocated": [], "allocations": [0] * 64}}),
+        Create("/api/v1/namespaces/huang1/pods", _WAITING),
+        lost=False,
+        in_trace=False,
     ),
     bgp_fault(
         "datastore-not-ready",

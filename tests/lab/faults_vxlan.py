@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tests.lab import felix
-from tests.lab.breaking import UNDERLAY, Fault, Shell, Step
+from tests.lab.breaking import UNDERLAY, Fault, Patch, Shell, Step
 from tests.lab.clusters import CLUSTERS
-from tests.lab.faults_bgp import annotated
+from tests.lab.faults_bgp import CALICO, annotated
+from tests.lab.spec import NodeSpec
 
 _VXLAN, _RACKS = CLUSTERS["vxlan"], CLUSTERS["crosssubnet"]
 _DEVICE = "vxlan.calico"
@@ -37,11 +38,16 @@ def _racks_fault(name: str, code: str, destination: str, *steps: Step, lost: boo
     )
 
 
+def _made_anew(node: NodeSpec) -> str:
+    """A node's tunnel device is made again, with all that Felix hangs on it."""
+    lines = [line for line in felix.links(_VXLAN, node) if _DEVICE in line]
+    gone = f"ip link del {_DEVICE} 2>/dev/null || :; ip route del blackhole {node.blocks[0]} proto 80"
+    return f"{gone}\n{felix.batch(lines)}\n{felix.vxlan(_VXLAN, node)}"
+
+
 def _tunnel_changed(do: str) -> Shell:
-    """Something is done to worker-2's tunnel device, which is made anew in the end with all that Felix hangs on it."""
-    lines = [line for line in felix.links(_VXLAN, _THERE) if _DEVICE in line]
-    undo = f"ip link del {_DEVICE} 2>/dev/null || :; ip route del blackhole {_BLOCK} proto 80"
-    return Shell("worker-2", do, f"{undo}\n{felix.batch(lines)}\n{felix.vxlan(_VXLAN, _THERE)}")
+    """Something is done to worker-2's tunnel device, which is made anew in the end."""
+    return Shell("worker-2", do, _made_anew(_THERE))
 
 
 _FELIX = "; ".join(
@@ -67,6 +73,26 @@ _DROP_IN_UNDERLAY = (
     "add table bridge filter; add chain bridge filter forward { type filter hook forward priority 0; }; "
     "add rule bridge filter forward udp dport 4789 drop"
 )
+_PINGS = f"ping -n -c 25 -i 0.05 -W 1 {_VXLAN.find(_DESTINATION)[1].ip} >/dev/null || :"
+
+
+def _pod_for_tunnel() -> tuple[Step, ...]:
+    """IPAM gives worker-2's tunnel the address of a pod on it, and all nodes follow."""
+    ip = _VXLAN.find(_DESTINATION)[1].ip
+    prefixes = (_BLOCK, f"{_BORROWER.ip}/32")
+    routes = [f"{prefix} via {{}} dev {_DEVICE} onlink mtu {_VXLAN.tunnel_mtu}" for prefix in prefixes]
+    steps: list[Step] = [
+        annotated("worker-2", IPv4VXLANTunnelAddr=ip),
+        _tunnel_changed(f"ip addr flush dev {_DEVICE}; ip addr add {ip}/32 dev {_DEVICE}; {_FELIX}"),
+    ]
+    for node in _VXLAN.others(_THERE):
+        do = [f"ip neigh replace {ip} lladdr {_THERE.vtep_mac} dev {_DEVICE} nud permanent"]
+        do += [f"ip route replace {route.format(ip)}" for route in routes]
+        undo = [f"ip route replace {route.format(_THERE.tunnel_address)}" for route in routes]
+        steps.append(Shell(node.name, "; ".join(do), "; ".join([*undo, f"ip neigh del {ip} dev {_DEVICE}"])))
+    return tuple(steps)
+
+
 _CART = _VXLAN.find(_SOURCE)[1]
 
 
@@ -122,6 +148,22 @@ VXLAN_FAULTS: tuple[Fault, ...] = (
         _tunnel_changed(f"ip addr flush dev {_DEVICE}; ip addr add 10.244.133.190/32 dev {_DEVICE}; {_FELIX}"),
         lost=False,
     ),
+    _fault("pod-with-a-tunnels-address", "pod-holds-tunnel-address", *_pod_for_tunnel()),
+    _fault(
+        "vxlan-never-arrived",
+        "tunnel-packets-not-received",
+        # As in a cloud whose network has never let it pass: the devices have counted nothing yet.
+        Shell(UNDERLAY, f"nft '{_DROP_IN_UNDERLAY}'", "nft delete table bridge filter"),
+        *(Shell(node.name, _made_anew(node), "") for node in _VXLAN.nodes),
+        Shell("worker-1", f"nsenter --net=/run/netns/{_VXLAN.find(_SOURCE)[1].netns} {_PINGS}", ""),
+    ),
+    _fault(
+        "wireguard-without-keys",
+        "wireguard-partial",
+        Patch(f"{CALICO}/felixconfigurations/default", {"spec": {"wireguardEnabled": True}}),
+        lost=False,
+    ),
+    _fault("veth-mtu-smaller", "mtu-mixed", Shell("worker-1", _veth_mtu(1400), _veth_mtu(1450)), lost=False),
     _fault("veth-mtu-too-big", "mtu-too-big", Shell("worker-1", _veth_mtu(1500), _veth_mtu(1450)), size=1500),
     _fault(
         "nic-mtu-too-small",

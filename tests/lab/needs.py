@@ -24,9 +24,10 @@ PACKAGES = {
     "bridge": "iproute2",
     "nft": "nftables",
     "tcpdump": "tcpdump",
+    "iptables-legacy": "iptables",
 }
 """Programs and the Debian packages that bring them."""
-_SOMETIMES = ("bird6", "bridge", "nft", "tcpdump")
+_SOMETIMES = ("bird6", "bridge", "nft", "tcpdump", "iptables-legacy")
 """Those that only some clusters or tests need."""
 
 

@@ -1,0 +1,1 @@
+"""Faults of nodes' addresses: the wrong card, a wrong mask, one address twice."""

@@ -1,0 +1,1 @@
+"""Faults of cards, tunnels and the kernel's settings around them."""

@@ -1,0 +1,1 @@
+"""What packet filters of nodes do to packets of pods, tunnels and BGP."""

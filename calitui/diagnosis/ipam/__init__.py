@@ -1,0 +1,1 @@
+"""Faults of pools, blocks and the addresses that pods have of them."""

@@ -1,0 +1,1 @@
+"""Faults between a pod and its node: veth, route, the inside of the container."""

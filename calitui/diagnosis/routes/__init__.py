@@ -1,0 +1,1 @@
+"""Faults of the routes between nodes: what is expected against what the kernels have."""
