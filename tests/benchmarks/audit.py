@@ -24,10 +24,10 @@ def main() -> None:
     first: tuple[float, float] | None = None
     for size in SIZES:
         cluster, nodes = _cluster(size)
-        loop = _timed(lambda nodes=nodes: _loop(nodes))  # type: ignore[misc]
-        healthy = _timed(lambda cluster=cluster, nodes=nodes: audit(cluster, nodes))  # type: ignore[misc]
+        loop = _timed(lambda nodes=nodes: _loop(nodes))
+        healthy = _timed(lambda cluster=cluster, nodes=nodes: audit(cluster, nodes))
         ill = _broken(nodes)
-        broken = _timed(lambda cluster=cluster, ill=ill: audit(cluster, ill))  # type: ignore[misc]
+        broken = _timed(lambda cluster=cluster, ill=ill: audit(cluster, ill))
         found = len(audit(cluster, ill).findings)
         first = first or (healthy, broken)
         pairs = size * (size - 1)

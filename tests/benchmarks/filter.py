@@ -11,11 +11,12 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from textual.pilot import Pilot
 
+from calitui.diagnosis.audit import Audit
 from calitui.facts.cluster import Cluster, Freshness, Inventory, Pod
 from calitui.facts.snapshot import Snapshot
 from calitui.session import ProgressSink
@@ -66,6 +67,12 @@ class Gates:
     ) -> Trace:
         """Not measured here."""
         raise LookupError(source)
+
+    def audit(
+        self, progress: ProgressSink, stop: threading.Event, partial: Callable[[Audit], None] | None = None
+    ) -> Audit:
+        """Not measured here."""
+        raise LookupError
 
     def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
         """Not measured here."""

@@ -177,7 +177,7 @@ def test_absent_address_needs_all_addresses() -> None:
     assert "node-address-not-on-host" not in codes(scene)
     said = [one for one in unchecked(addresses.CHECKS, scene) if one.code == "node-address-not-on-host"]
     assert [one.node for one in said] == [A]
-    assert said[0].reason.startswith("addresses: ")
+    assert said[0].reason.startswith("addresses")
 
 
 @pytest.mark.parametrize("value", [None, "rubbish", "10.0.0.300/24"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -497,7 +498,7 @@ def test_sessions_are_joined_once_for_screens() -> None:
 
 @pytest.mark.parametrize("demo", ["bgp", "ipip", "vxlan", "crosssubnet", "dualstack"])
 def test_demos_say_nothing_wrong(demo: str) -> None:
-    path = Path(bgp.__file__).parents[1] / "demo" / f"{demo}.json"
+    path = Path(str(resources.files("calitui.demo"))) / f"{demo}.json"
     snapshot = decode(path.read_bytes(), demo)
     findings, _ = found(snapshot.nodes, snapshot.cluster)
     assert not findings
