@@ -67,6 +67,7 @@ TRACE = (
     Action("ctrl+u,pageup", "ctrl+u/d", "scroll(-0.5)", "", "Scroll the detail; PgUp and PgDn too.", command=False),
     Action("ctrl+d,pagedown", "ctrl+d", "scroll(0.5)", "", "", command=False),
     Action("d", "d", "why", "why", "Why: all findings with evidence and what to type, and what could not be checked."),
+    Action("w", "w", "walkthrough", "walk", "Walkthrough: the packet step by step, and why.", title="Walkthrough"),
     Action("x", "x", "swap", "swap", "Swap source and destination."),
     Action("r", "r", "again", "read again", "Read the nodes again; what changed is said and marked."),
     Action("c", "c", "changes", "", "Everything that changed since the reading before."),
@@ -124,6 +125,20 @@ AUDIT = (
     Action("y", "y", "copy", "copy", "Copy the audit as Markdown (OSC 52: the terminal must allow it)."),
     Action("e", "e", "export", "export", "Write the audit to a file: .md, .json or .txt."),
     Action("u", "u", "unread", "unread", "Everything that could not be read, and why."),
+)
+
+WALKTHROUGH = (
+    Action("right,space,enter,n", "→", "step(1)", "next", "The next step; Space, Enter and n too.", command=False),
+    Action("left,backspace,p", "←", "step(-1)", "back", "The step before; Backspace and p too.", command=False),
+    Action("tab,f", "Tab", "direction", "return", "To the other direction: forward or return."),
+    Action("l", "l", "language", "中文", "The same texts in the other language."),
+    Action("g,home", "g G", "first", "", "The first and the last step.", command=False),
+    Action("G,end", "G", "last", "", "", command=False),
+    Action("down,j", "↑ ↓ j k", "scroll(0.2)", "", "Scroll a long page; PgUp and PgDn too.", command=False),
+    Action("up,k", "↑ k", "scroll(-0.2)", "", "", command=False),
+    Action("pagedown,ctrl+d", "PgDn", "scroll(0.8)", "", "", command=False),
+    Action("pageup,ctrl+u", "PgUp", "scroll(-0.8)", "", "", command=False),
+    Action("escape,w", "Esc", "back", "leave", "Back to the trace, at the hop that was shown.", command=False),
 )
 
 

@@ -17,7 +17,8 @@ from textual.screen import Screen
 from calitui.diagnosis.audit import Audit
 from calitui.errors import Exit, UsageError
 from calitui.session import HostKeyQuestion, Session
-from calitui.tui.actions import AUDIT, EVERYWHERE, FINDINGS, HOME, LIST, MESH, TRACE, Action, bindings
+from calitui.trace.path import Trace
+from calitui.tui.actions import AUDIT, EVERYWHERE, FINDINGS, HOME, LIST, MESH, TRACE, WALKTHROUGH, Action, bindings
 from calitui.tui.dialogs import HostKeyScreen, SecretScreen
 from calitui.tui.findings.screen import FindingsScreen
 from calitui.tui.help import EVIDENCE, SEVERITIES, HelpScreen
@@ -25,10 +26,12 @@ from calitui.tui.home.filter import GRAMMAR
 from calitui.tui.home.screen import HomeScreen
 from calitui.tui.mesh.screen import MeshScreen
 from calitui.tui.mesh.words import LEGEND
-from calitui.tui.messages import MeshWanted, TraceWanted
+from calitui.tui.messages import MeshWanted, TraceRead, TraceWanted, WalkthroughWanted
 from calitui.tui.prompts import Answer, Asked, TuiPrompts, settle
 from calitui.tui.themes import DARK, LIGHT, LIGHT_VARIABLES, THEMES, VARIABLES
 from calitui.tui.trace.screen import TraceScreen
+from calitui.tui.walkthrough.screen import Left, WalkthroughScreen
+from calitui.walkthrough.wording import Language
 
 
 class CalituiApp(App[int]):
@@ -52,8 +55,11 @@ class CalituiApp(App[int]):
         namespace: str | None = None,
         prompts: TuiPrompts | None = None,
         now: Callable[[], float] = time.time,
+        language: Language = Language.EN,
+        walking: bool = False,
     ) -> None:
         """With both ends given the trace opens at once; with one it is marked. `namespace` is the only one listed.
+        `language` is the walkthrough's, `walking` opens that as soon as the first trace is there.
 
         Raises:
             UsageError: there is no such theme.
@@ -64,6 +70,7 @@ class CalituiApp(App[int]):
         self.prompts = prompts
         self.source, self.destination = source, destination
         self.namespace = namespace
+        self.language, self.walking = language, walking
         self.audit: Audit | None = None
         self.animation_level = "none"
         for own in THEMES:
@@ -100,6 +107,26 @@ class CalituiApp(App[int]):
 
         self.push_screen(MeshScreen(self.session, self.now, self.audit), left)
 
+    @on(TraceRead)
+    def _walk_at_once(self) -> None:
+        if self.walking and isinstance(self.screen, TraceScreen) and self.screen.trace is not None:
+            self.walking = False
+            self._walk(self.screen, self.screen.trace)
+
+    @on(WalkthroughWanted)
+    def _walkthrough(self, message: WalkthroughWanted) -> None:
+        if isinstance(self.screen, TraceScreen):
+            self._walk(self.screen, message.trace)
+
+    def _walk(self, screen: TraceScreen, trace: Trace) -> None:
+        def left(result: Left | None) -> None:
+            if result is not None:
+                self.language = result.language
+                if result.place is not None:
+                    screen.go_to(trace, result.place)
+
+        self.push_screen(WalkthroughScreen(trace, self.session.cluster().pools, self.language), left)
+
     def _open(self, source: str, destination: str) -> None:
         self.push_screen(TraceScreen(self.session, source, destination, self.now))
 
@@ -134,6 +161,8 @@ class CalituiApp(App[int]):
             self.push_screen(HelpScreen("Findings", (*FINDINGS, *LIST, *EVERYWHERE), "Findings", SEVERITIES))
         elif isinstance(self.screen, MeshScreen):
             self.push_screen(HelpScreen("Mesh", (*MESH, *AUDIT, *EVERYWHERE), "Marks", LEGEND))
+        elif isinstance(self.screen, WalkthroughScreen):
+            self.push_screen(self.screen.help_screen())
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The commands of `screen`, from the table of actions."""
@@ -142,6 +171,7 @@ class CalituiApp(App[int]):
             HomeScreen: HOME,
             FindingsScreen: FINDINGS,
             MeshScreen: AUDIT,
+            WalkthroughScreen: WALKTHROUGH,
         }
         for action in (*tables.get(type(screen), ()), *EVERYWHERE):
             if action.command:

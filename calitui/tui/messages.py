@@ -82,6 +82,15 @@ class TraceWanted(Message):
         self.destination = destination
 
 
+class WalkthroughWanted(Message):
+    """A trace is to be told step by step."""
+
+    def __init__(self, trace: Trace) -> None:
+        """`trace` as it is on screen."""
+        super().__init__()
+        self.trace = trace
+
+
 class MeshWanted(Message):
     """The whole cluster is to be looked at."""
 

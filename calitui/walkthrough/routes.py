@@ -8,7 +8,7 @@ _KINDS = ("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast",
 
 
 class RouteWords(msgspec.Struct, frozen=True, kw_only=True):
-    """`kind` is the type word, `unicast` where none is printed. Of several next hops `gateway` and `device` are None."""
+    """`kind` is `unicast` where no type word is printed. Of several next hops `gateway` and `device` are None."""
 
     kind: str = "unicast"
     prefix: str = ""

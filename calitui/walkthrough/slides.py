@@ -48,7 +48,7 @@ class HeaderChange(msgspec.Struct, frozen=True):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """What limits a slide: in words, then the trace's own `reason` verbatim. `grave` is a packet lost or not followed."""
+    """What limits a slide: in words, then the trace's `reason` verbatim. `grave` is a packet lost."""
 
     words: Words
     reason: str = ""

@@ -5,28 +5,41 @@ This module must not know widgets.
 
 from __future__ import annotations
 
+import msgspec
+
 from calitui.trace.path import Header
 from calitui.tui.text import crop, fit, width_of
 
 _PROTOCOLS = {"any": "the pods' own packet", "ipip": "IPIP proto 4", "udp": "UDP", "tcp": "TCP", "icmp": "ICMP"}
 
 
-def boxes(packet: tuple[Header, ...], width: int, compact: bool = False) -> list[str]:
+class Naming(msgspec.Struct, frozen=True):
+    """Words of the drawing, in a language: before an outer and an inner header, and of the pods' own packet."""
+
+    outer: str = "outer "
+    inner: str = "inner "
+    own: str = _PROTOCOLS["any"]
+
+
+ENGLISH = Naming()
+
+
+def boxes(packet: tuple[Header, ...], width: int, compact: bool = False, naming: Naming = ENGLISH) -> list[str]:
     """Lines of exactly `width` cells; the outermost header is first. Empty without headers.
 
     Every header is a box around the next one; `compact` draws the innermost as a line, which saves one.
     """
     if not packet or width < 12:
         return []
-    return _box(packet, 0, width, compact)
+    return _box(packet, 0, width, compact, naming)
 
 
-def _box(packet: tuple[Header, ...], depth: int, width: int, compact: bool) -> list[str]:
+def _box(packet: tuple[Header, ...], depth: int, width: int, compact: bool, naming: Naming) -> list[str]:
     last = depth + 1 == len(packet)
     if compact and last:
-        return [fit(title_of(packet, depth, width), width)]
-    inner = [] if last or width < 16 else _box(packet, depth + 1, width - 4, compact)
-    title = title_of(packet, depth, width - 5)
+        return [fit(title_of(packet, depth, width, naming), width)]
+    inner = [] if last or width < 16 else _box(packet, depth + 1, width - 4, compact, naming)
+    title = title_of(packet, depth, width - 5, naming)
     top = "┌ " + crop(title, width - 4) + " "
     return [
         top + "─" * (width - 1 - width_of(top)) + "┐",
@@ -35,11 +48,12 @@ def _box(packet: tuple[Header, ...], depth: int, width: int, compact: bool) -> l
     ]
 
 
-def title_of(packet: tuple[Header, ...], depth: int, width: int) -> str:
+def title_of(packet: tuple[Header, ...], depth: int, width: int, naming: Naming = ENGLISH) -> str:
     """`outer IP 10.0.0.1 → 10.0.0.2 · IPIP proto 4`, or the longest shorter form that fits."""
     header = packet[depth]
-    place = "" if len(packet) == 1 else "outer " if depth < len(packet) - 1 else "inner "
-    protocol = header.detail or _PROTOCOLS.get(header.protocol, header.protocol.upper())
+    place = "" if len(packet) == 1 else naming.outer if depth < len(packet) - 1 else naming.inner
+    own = naming.own if header.protocol == "any" else _PROTOCOLS.get(header.protocol, header.protocol.upper())
+    protocol = header.detail or own
     ends = f"{header.src} → {header.dst}"
     forms = [
         f"{place}IP {ends} · {protocol}",

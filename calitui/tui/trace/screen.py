@@ -26,7 +26,7 @@ from calitui.tui.actions import EVERYWHERE, TRACE, bindings
 from calitui.tui.export import ExportScreen, suggested, trace_formats
 from calitui.tui.findings.screen import FindingsScreen
 from calitui.tui.lines import KeyBar
-from calitui.tui.messages import TraceFailed, TraceProgress, TraceRead
+from calitui.tui.messages import TraceFailed, TraceProgress, TraceRead, WalkthroughWanted
 from calitui.tui.text import clock, count
 from calitui.tui.trace import log, why
 from calitui.tui.trace.changes import ChangesScreen
@@ -238,6 +238,16 @@ class TraceScreen(Screen[None]):
         """Scroll the detail."""
         pane = self.query_one("#detail-scroll" if self.trace is not None else "#log", VerticalScroll)
         pane.scroll_relative(y=round(pages * max(2, pane.size.height)), animate=False)
+
+    def action_walkthrough(self) -> None:
+        """The path told step by step."""
+        if self.trace is not None:
+            self.post_message(WalkthroughWanted(self.trace))
+
+    def go_to(self, trace: Trace, place: tuple[int, int]) -> None:
+        """Select a hop, by direction and index, if this is still the trace it belongs to."""
+        if self.trace is trace:
+            self._select(*place)
 
     def action_swap(self) -> None:
         """Seen from the other end: between two pods the facts are the same, else it is read anew."""

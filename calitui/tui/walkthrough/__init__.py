@@ -1,0 +1,1 @@
+"""The walkthrough screen: a packet moves along its line of stations, one step a key, and the text says why."""
