@@ -20,6 +20,7 @@ from textual.pilot import Pilot
 from calitui.session import Session
 from calitui.tui.app import CalituiApp
 from calitui.tui.home.screen import HomeScreen
+from calitui.tui.mesh.screen import MeshScreen
 from calitui.tui.themes import DARK, LIGHT
 from calitui.tui.trace.screen import TraceScreen
 
@@ -28,6 +29,10 @@ DEMOS = {
     "ipip": ("huang1/huangtest-69d9fddd97-2b8hr", "huang2/hhh-6897d64fcd-kqsj4"),
     "bgp": ("huang2/hhh-6897d64fcd-4zph4", "huang1/huangtest-69d9fddd97-pbvvw"),
 }
+BROKEN = {
+    "broken-bird": ("huang1/huangtest-69d9fddd97-2b8hr", "huang2/hhh-6897d64fcd-kqsj4"),
+}
+"""Clusters with a fault: their paths, findings and meshes are drawn, as far as the demo is there."""
 FAMILY = "DejaVu Sans Mono"
 FONT_FOLDERS = ("/usr/share/fonts/truetype/dejavu", "/usr/share/fonts/TTF", "/usr/share/fonts/dejavu-sans-mono-fonts")
 FONT_FILES = ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf")
@@ -109,9 +114,37 @@ async def shoot(session: Session, demo: str, ends: tuple[str, str], folder: Path
                 write(app, folder, f"trace-{demo}-{width}x{height}-light", font_files)
 
 
+def mesh_is_there(app: CalituiApp) -> bool:
+    """Whether Mesh shows a whole audit."""
+    return isinstance(app.screen, MeshScreen) and app.screen.complete is not None
+
+
+async def shoot_broken(session: Session, demo: str, ends: tuple[str, str], folder: Path) -> None:
+    """Trace with its cause, the findings and the mesh of one demo in every size, the large mesh in the light theme."""
+    font_files = fonts()
+    read_at = session.cluster().read_at
+    for width, height in SIZES:
+        app = CalituiApp(session, theme=DARK, now=lambda: read_at + 60)
+        async with app.run_test(size=(width, height)) as pilot:
+            await settled(pilot, partial(pods_are_there, app))
+            app.push_screen(TraceScreen(session, *ends, app.now))
+            await settled(pilot, partial(trace_is_there, app))
+            write(app, folder, f"trace-{demo}-{width}x{height}", font_files)
+            await pilot.press("d")
+            await pilot.pause(0.05)
+            write(app, folder, f"findings-{demo}-{width}x{height}", font_files)
+            await pilot.press("escape", "escape", "m")
+            await settled(pilot, partial(mesh_is_there, app))
+            write(app, folder, f"mesh-{demo}-{width}x{height}", font_files)
+            if width == SIZES[0][0]:
+                app.theme = LIGHT
+                await pilot.pause()
+                write(app, folder, f"mesh-{demo}-{width}x{height}-light", font_files)
+
+
 def main() -> None:
     """Write every picture."""
-    from calitui.session import open_demo
+    from calitui.session import demos, open_demo
 
     os.environ["TZ"] = "UTC"
     time.tzset()
@@ -119,10 +152,16 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent.parent / "screenshots")
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    for demo, ends in DEMOS.items():
+    there = demos()
+    jobs = [(demo, ends, shoot) for demo, ends in DEMOS.items()]
+    jobs += [(demo, ends, shoot_broken) for demo, ends in BROKEN.items()]
+    for demo, ends, job in jobs:
+        if demo not in there:
+            print(f"no demo {demo}: left out")
+            continue
         session = open_demo(demo)
         try:
-            asyncio.run(shoot(session, demo, ends, folder))
+            asyncio.run(job(session, demo, ends, folder))
         finally:
             session.close()
 

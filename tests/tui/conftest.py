@@ -1,4 +1,4 @@
-"""What every test of the screens starts from: a fixed clock and time zone."""
+"""What every test of the screens starts from: a fixed clock and time zone, and fixed words of the catalogue."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
+from calitui.diagnosis.catalogue import CATALOGUE
+from tests.tui import troubled
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +19,9 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def _words(monkeypatch: pytest.MonkeyPatch) -> None:
+    for entry in troubled.ENTRIES:
+        monkeypatch.setitem(CATALOGUE, entry.code, entry)

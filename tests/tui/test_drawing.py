@@ -14,9 +14,9 @@ from calitui.tui.trace.detail import detail
 from calitui.tui.trace.packet import boxes
 from calitui.tui.trace.pathlines import rows
 from calitui.tui.trace.views import swapped
-from tests.tui import samples
+from tests.tui import samples, troubled
 
-TRACES = (samples.DELIVERED, samples.BROKEN, samples.UNREAD)
+TRACES = (samples.DELIVERED, samples.BROKEN, samples.UNREAD, troubled.TRACE)
 
 
 @pytest.mark.parametrize("width", range(1, 40))

@@ -5,10 +5,32 @@ from __future__ import annotations
 import msgspec
 
 from calitui.diagnosis.audit import Audit, Reach
+from calitui.diagnosis.entry import Entry
 from calitui.facts.missing import Missing
 from calitui.trace.finding import Finding, Severity, Spot, Unchecked
 from calitui.trace.path import Trace
 from tests.tui import samples
+
+ENTRIES = (
+    Entry(
+        code="block-route-missing",
+        severity=Severity.ERROR,
+        title="no route to the other node's pods",
+        background="A node needs a route to each block of addresses that IPAM gave to another node, or it sends "
+        "packets for those pods to its default gateway. BIRD learns these routes by BGP. It did not here.",
+        remedy="Look at the BGP sessions of both nodes.",
+        reference="Calico confd",
+    ),
+    Entry(
+        code="mtu-too-big",
+        severity=Severity.WARNING,
+        title="pods send packets that are too big for the path",
+        background="A tunnel takes room from each packet.",
+        remedy="Set the MTU.",
+        reference="Calico felix",
+    ),
+)
+"""What the catalogue says of these findings in these tests, whatever its words are at the moment."""
 
 LOST = Finding(
     code="block-route-missing",

@@ -14,6 +14,9 @@ from calitui.trace.path import Trace, Verdict
 from calitui.tui.findings.describe import STYLES, headed
 from calitui.tui.text import count
 
+_ROOMY = 100
+"""Cells from which more words fit beside the cause."""
+
 
 def told(trace: Trace) -> Finding | None:
     """The finding that the line under the verdict tells: the one that the report names, else the first."""
@@ -30,16 +33,17 @@ def line(trace: Trace, width: int) -> tuple[list[Content], Content | None]:
             return [], None
         codes = len({item.code for item in trace.unchecked})
         words = f"? why: no cause found, and {count(codes, 'cause')} could not be checked"
-        return [Content.styled(words, "bold $warn")], _more("shows which", width)
+        return [Content.styled(words, "bold $warn")], _more("shows which")
     cause = clean(cause_words(trace))
     others = len(trace.findings) - 1
     told_as = Content.styled(cause or headed(finding), STYLES[finding.severity])
     left = Content.assemble(told_as, (" · ", "$dim"), clean(finding.summary))
-    return [left], _more(f"all {others + 1} findings" if others else "why", width)
+    every = f"all {others + 1} findings" if width >= _ROOMY else f"all {others + 1}"
+    return [left], _more(every if others else "why")
 
 
-def _more(words: str, width: int) -> Content:
-    return Content.assemble(("d", "bold $link"), f" {words}" if width >= 60 else "")
+def _more(words: str) -> Content:
+    return Content.assemble(("d", "bold $link"), f" {words}")
 
 
 def at(trace: Trace, direction: str, number: int) -> tuple[Finding, ...]:
