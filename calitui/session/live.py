@@ -15,6 +15,7 @@ from calitui.diagnosis.diagnose import diagnose
 from calitui.diagnosis.matrix import audit
 from calitui.errors import Cancelled, UsageError
 from calitui.facts.cluster import Cluster, Freshness, Inventory, Node, Pod
+from calitui.facts.node import NodeFacts
 from calitui.facts.snapshot import Snapshot
 from calitui.nodes.reading import Reader, ReadRequest, read_all
 from calitui.nodes.ssh.prompts import Prompts
@@ -25,7 +26,10 @@ from calitui.session.sweep import Sweep
 from calitui.session.ways_in import open_reader
 from calitui.trace.ends import resolve
 from calitui.trace.path import Trace
-from calitui.trace.tracing import containers_on, nodes_on_the_way, questions, trace
+from calitui.trace.tracing import containers_on, detours, nodes_on_the_way, questions, trace
+
+_MOST_NODES = 6
+"""Nodes of one trace beyond which no more are read: its ends', and third ones that packets turn out to go to."""
 
 _PATIENCE = 20.0
 """Seconds a trace waits for Calico's objects when the list of pods is still coming."""
@@ -93,14 +97,20 @@ class LiveSession:
             progress(Progress("reading pods, nodes and Calico's objects"))
         cluster = self.cluster()
         ends = (resolve(cluster, source, self._namespace), resolve(cluster, destination, self._namespace))
-        requests = [
-            ReadRequest(_node(cluster, name), questions(*ends), containers_on(name, *ends))
-            for name in nodes_on_the_way(*ends)
-        ]
-        facts = read_all(self._reader.read, requests, lambda node, what: progress(Progress(what, node)), stop)
-        self._wait_for_objects(progress, stop)
-        cluster = self.cluster()
-        return diagnose(trace(cluster, facts, *ends, family), cluster, facts)
+        facts: list[NodeFacts] = []
+        more = nodes_on_the_way(*ends)
+        while True:
+            requests = [
+                ReadRequest(_node(cluster, name), questions(*ends), containers_on(name, *ends)) for name in more
+            ]
+            facts += read_all(self._reader.read, requests, lambda node, what: progress(Progress(what, node)), stop)
+            self._wait_for_objects(progress, stop)
+            cluster = self.cluster()
+            found = trace(cluster, facts, *ends, family)
+            read = {one.name for one in facts}
+            more = tuple(name for name in detours(found) if name not in read)
+            if not more or len(read) > _MOST_NODES:
+                return diagnose(found, cluster, facts)
 
     def audit(
         self, progress: ProgressSink, stop: threading.Event, partial: Callable[[Audit], None] | None = None

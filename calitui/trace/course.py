@@ -34,6 +34,7 @@ class Course:
         self.overhead = 0
         """Bytes that the outer headers take of a NIC's MTU."""
         self.underlay: str | None = None
+        self.leads_to: str | None = None
         self.ended: Disposition | None = None
         self.blind_at: int | None = None
         """The first hop at which a decision could not be read: nothing after it can make the direction delivered."""
@@ -157,5 +158,6 @@ class Course:
             path_mtu=min(known) if known and complete else None,
             underlay=self.underlay,
             blind_at=self.blind_at,
+            leads_to=self.leads_to,
             hops=tuple(self._hops),
         )

@@ -145,6 +145,7 @@ class Direction(msgspec.Struct, frozen=True, kw_only=True):
     """The path one way. `name` is `forward` or `return`. `path_mtu` is the largest inner packet in bytes, None if any
     link on the way is unknown. `underlay` is the prefix both nodes share, or the router between them, for drawing.
     `blind_at` is the number of the first hop that could not be read whole: from there on nothing is certain.
+    `leads_to` is a third node that the packet goes to and that was not read: what it does may change the answer.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Direction(msgspec.Struct, frozen=True, kw_only=True):
     path_mtu: int | None = None
     underlay: str | None = None
     blind_at: int | None = None
+    leads_to: str | None = None
     hops: tuple[Hop, ...] = ()
 
     @property

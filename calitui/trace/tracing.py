@@ -58,6 +58,12 @@ def nodes_on_the_way(source: Endpoint, destination: Endpoint) -> tuple[str, ...]
     return tuple(dict.fromkeys(end.node for end in (source, destination) if end.node))
 
 
+def detours(trace: Trace) -> tuple[str, ...]:
+    """Third nodes that packets go to and that have to be read before the answer is whole."""
+    both = (trace, *((trace.other_family,) if trace.other_family is not None else ()))
+    return tuple(dict.fromkeys(way.leads_to for one in both for way in one.directions if way.leads_to))
+
+
 def containers_on(node: str, *ends: Endpoint) -> tuple[str, ...]:
     """One address of each end that has a network namespace of its own on `node`."""
     return tuple(end.ip for end in ends if end.kind == "pod" and end.node == node and end.ip)
@@ -69,7 +75,7 @@ def _trace(fabric: Fabric, facts: tuple[NodeFacts, ...], source: Endpoint, desti
     seen_as = there.packet.src
     back = walk(fabric, "return", end, start, towards=seen_as if seen_as != start.ip else None)
     directions = (there.finish(), back.finish())
-    involved = {start.node, end.node}
+    involved = {start.node, end.node, *(hop.node for way in directions for hop in way.hops)}
     moments = [node.read_at for node in facts if node.name in involved and node.read_at]
     return Trace(
         taken_at=min(moments, default=fabric.cluster.read_at),

@@ -174,7 +174,8 @@ def _detour(
     """Whether the next hop leads away from the destination's node.
 
     A plain packet may go through a router of the underlay, which can't be read: the direction is unknown then, and what
-    the destination's node does is still shown. An outer packet to an address that is no node's is not followed.
+    the destination's node does is still shown. An outer packet to an address that is no node's is not followed. A third
+    node is followed if it was read: it may know the way.
     """
     home = course.destination.node
     if home is None and owner is None:
@@ -202,7 +203,11 @@ def _detour(
         return Disposition.LOOP, f"the packet goes back to {owner}, where it came from"
     if home is None:
         return None, None
-    return Disposition.WRONG_NODE, f"{target} is {owner}, but {course.packet.dst} is on {home}"
+    reason = f"{target} is {owner}, but {course.packet.dst} is on {home}"
+    if fabric.place(owner) is not None:
+        return None, f"{reason}: a detour, if {owner} sends it on"
+    course.leads_to = owner
+    return Disposition.WRONG_NODE, reason
 
 
 def _is_workload(fabric: Fabric, place: Place, decision: Decision) -> bool:

@@ -9,7 +9,9 @@ import pytest
 
 from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts
+from calitui.trace.ends import resolve
 from calitui.trace.path import Disposition, Evidence, Step, Verdict
+from calitui.trace.tracing import detours, trace
 from tests.trace import seed
 
 A, B = "k8s-calico2", "k8s-calico3"
@@ -219,3 +221,44 @@ def test_a_rule_that_can_not_be_judged_leaves_the_direction_unknown() -> None:
     hop = seed.run("bgp", fault.facts).forward.hops[2]
     assert hop.evidence is Evidence.INFERRED
     assert "dport 80" in (hop.reason or "")
+
+
+def test_a_third_node_that_knows_the_way_is_a_detour_and_one_that_does_not_ends_it() -> None:
+    """Only what the third node does tells whether the packet arrives."""
+    astray = swap("ipip", A, FORWARD, FORWARD.replace("32.26", "32.25"))
+    third = msgspec.structs.replace(
+        seed.node(
+            "ipip", A, without=["local 10.173.32.23 dev eth0 table local proto kernel scope host src 10.173.32.23"]
+        ),
+        name="k8s-calico4",
+        containers=(),
+    )
+    host = third.host
+    assert host is not None
+    own = msgspec.structs.replace(
+        host,
+        links=tuple(
+            msgspec.structs.replace(link, addresses=(seed.Address("10.173.32.25", 24),))
+            if link.name == "eth0"
+            else link
+            for link in host.links
+        ),
+    )
+    knowing = msgspec.structs.replace(third, host=own)
+    facts = seed.cluster("Always")
+    source, destination = (resolve(facts, name) for name in (seed.IPIP_SOURCE, seed.IPIP_DESTINATION))
+    unread = trace(facts, seed.pair("ipip", astray), source, destination)
+    assert unread.forward.disposition is Disposition.WRONG_NODE
+    assert detours(unread) == ("k8s-calico4",)
+    known = trace(facts, (*seed.pair("ipip", astray), knowing), source, destination)
+    assert known.forward.disposition is Disposition.DELIVERED
+    assert "k8s-calico4" in {hop.node for hop in known.forward.hops}
+    assert detours(known) == ()
+    swallowing = msgspec.structs.replace(
+        knowing,
+        host=msgspec.structs.replace(
+            own, routes=tuple(r for r in own.routes if not r.prefix.startswith("192.168.210.128"))
+        ),
+    )
+    lost = trace(facts, (*seed.pair("ipip", astray), swallowing), source, destination)
+    assert lost.forward.disposition is not Disposition.DELIVERED

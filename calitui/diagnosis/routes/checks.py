@@ -112,7 +112,11 @@ def _finding(
 
 
 def _severity(scene: Scene, judged: Judged) -> Severity | None:
-    """A packet in the wrong form still arrives where nothing stands between the nodes that would mind."""
+    """A packet in the wrong form still arrives where nothing stands between the nodes that would mind, and one that
+    goes to another node if that one sends it on.
+    """
+    if judged.detour:
+        return Severity.WARNING
     if judged.state is not State.WRONG_DEVICE or judged.expected is None:
         return None
     on_link = scene.of(Routing).expectation.on_link(judged.node, judged.claim.node, judged.claim.family)

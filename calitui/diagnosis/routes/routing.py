@@ -13,7 +13,7 @@ from functools import cached_property
 import msgspec
 
 from calitui.diagnosis.expectation import Carriage, Claim, Expectation, Expected
-from calitui.diagnosis.scene import Scene, network
+from calitui.diagnosis.scene import Network, Scene, network
 from calitui.facts.node import NextHop, Route
 from calitui.trace.fabric import Place
 from calitui.trace.fib import table_name
@@ -41,7 +41,8 @@ class State(StrEnum):
 
 class Judged(msgspec.Struct, frozen=True):
     """One node's route to one claim of another. `route` is what it has, None if nothing; `leads_to` the node that the
-    next hop belongs to where it is another than the owner. `reason` says why nothing is known.
+    next hop belongs to where it is another than the owner, `detour` whether that one is known to send packets on to the
+    owner. `reason` says why nothing is known.
     """
 
     node: str
@@ -51,6 +52,7 @@ class Judged(msgspec.Struct, frozen=True):
     route: Route | None = None
     leads_to: str | None = None
     reason: str = ""
+    detour: bool = False
 
 
 class Routing:
@@ -108,7 +110,8 @@ class Routing:
         if state not in (State.AS_EXPECTED, State.BARE, State.NOT_KNOWN) and self._is_foreign(node, route, expected):
             state = State.FOREIGN
         reason = "no mask tells whether the two nodes share a network" if state is State.NOT_KNOWN else ""
-        return Judged(node, claim, state, expected, route, leads_to, reason)
+        detour = leads_to is not None and self._knows(leads_to, claim)
+        return Judged(node, claim, state, expected, route, leads_to, reason, detour)
 
     def _hop(self, place: Place, hop: NextHop, expected: Expected) -> tuple[State, str | None]:
         """What one next hop is: the right one, or what is wrong with it and whose it is."""
@@ -137,6 +140,17 @@ class Routing:
         if not expected.on_link:
             return State.BARE, None
         return (State.GATEWAY if self._is_router(place, hop.gateway) else State.WRONG_NEXT_HOP), None
+
+    def _knows(self, node: str, claim: Claim) -> bool:
+        """Whether a third node would send packets for a claim to its owner."""
+        place, around = self._scene.place(node), network(claim.cidr)
+        if place is None or around is None:
+            return False
+        match = place.fib.lookup(_inside(around))
+        return match is not None and any(
+            hop.gateway is not None and self._scene.fabric.node_holding(hop.gateway) == claim.node
+            for hop in match.next_hops
+        )
 
     def _reflects(self, node: str) -> bool:
         """Whether a node is a route reflector that may stand in the way on purpose."""
@@ -185,8 +199,7 @@ def _covering(place: Place, claim: Claim) -> Route | None:
     if around is None:
         return None
     try:
-        # The second address: the first may be a tunnel's own, which has a /32 in table local on its node only.
-        match = place.fib.lookup(str(around.network_address + min(1, around.num_addresses - 1)))
+        match = place.fib.lookup(_inside(around))
     except ValueError:
         return None
     if match is None or match.route is None or match.route.prefix in ("0.0.0.0/0", "::/0"):
@@ -197,6 +210,11 @@ def _covering(place: Place, claim: Claim) -> Route | None:
     pool = network(claim.pool.cidr) if claim.pool is not None else None
     inside = pool is not None and found.version == pool.version and found.prefixlen >= pool.prefixlen
     return match.route if inside else None
+
+
+def _inside(around: Network) -> str:
+    """An address of a block: the second, for the first may be a tunnel's own, in table local of its node."""
+    return str(around.network_address + min(1, around.num_addresses - 1))
 
 
 def _by_tunnel(place: Place, hop: NextHop) -> bool:

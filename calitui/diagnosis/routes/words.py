@@ -25,6 +25,12 @@ def _next_hop(judged: Judged) -> str:
     return f"{gateway or 'an address'}, which is no node of the cluster,"
 
 
+def _what_then(judged: Judged) -> str:
+    if judged.detour:
+        return f"they get there only as long as {judged.leads_to} sends them on"
+    return "nothing there leads to the pods" if judged.leads_to is None else "they do not get to the pods from there"
+
+
 def _carried(judged: Judged) -> str:
     carriage = judged.expected.carriage if judged.expected is not None else Carriage.PLAIN
     return "without a tunnel" if carriage is Carriage.PLAIN else f"in {carriage.value} ({_DEVICES[carriage]})"
@@ -95,7 +101,7 @@ WORDS: tuple[tuple[State, Entry, Words], ...] = (
         entries.WRONG_NEXT_HOP,
         lambda one: (
             f"{one.node} sends packets for {one.claim.cidr} to {one.leads_to or _next_hop(one)}, but the block "
-            f"belongs to {one.claim.node}: they never get to the pods there."
+            f"belongs to {one.claim.node}: {_what_then(one)}."
         ),
     ),
 )
