@@ -36,7 +36,8 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True):
     `time` is seconds since the epoch by that node's clock. `outgoing` says which way it crossed, None if not told.
     `headers` are outermost first. `kind` is `request`, `reply`, or `error` for an ICMP error about a probe, whose words
     are in `detail` (`fragmentation needed, MTU 1400`). `sequence` is the probe's number. `frame` is the captured bytes
-    from the outermost IP header on.
+    from the outermost IP header on. `size` is set for the packets of a size probe: the inner IP packet's length in
+    bytes, of an error the length of the packet that it is about, 0 where that was not quoted.
     """
 
     node: str
@@ -49,6 +50,7 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True):
     sequence: int | None = None
     detail: str = ""
     frame: bytes = b""
+    size: int | None = None
 
 
 class Watch(msgspec.Struct, frozen=True, omit_defaults=True):
