@@ -30,12 +30,13 @@ class SshDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. `nodes` maps a Kubernetes node name to what ssh would be given: a host, `user@host`, `host:port`
-    or a `Host` alias of the ssh config. `theme` names a Textual theme.
+    or a `Host` alias of the ssh config. `theme` names a Textual theme, `lang` is the walkthrough's language.
     """
 
     nodes: dict[str, str] = {}
     ssh: SshDefaults = SshDefaults()
     theme: str | None = None
+    lang: Literal["en", "zh"] | None = None
 
 
 def config_path() -> Path:
@@ -63,5 +64,5 @@ def load(path: Path | None = None) -> Config:
         return msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
         raise UsageError(
-            f"Config file {where}: {error}", "Known tables are [nodes] and [ssh], known key is theme"
+            f"Config file {where}: {error}", "Known tables are [nodes] and [ssh], known keys are theme and lang"
         ) from None

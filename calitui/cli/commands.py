@@ -12,7 +12,7 @@ import click
 
 from calitui import __version__
 from calitui.cli import output
-from calitui.cli.flags import Flags, shared, write_options
+from calitui.cli.flags import Flags, language, shared, write_options
 from calitui.errors import CalituiError
 
 COMMANDS = {
@@ -84,6 +84,7 @@ class Calitui(click.Group):
 )
 @click.version_option(__version__, message="calitui %(version)s")
 @shared
+@language
 def calitui(flags: Flags) -> None:
     """The real path of a packet between two pods on a Calico network, read from live routes.
 

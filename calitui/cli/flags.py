@@ -42,6 +42,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     accept_new_host_keys: bool | None = None
     config: str | None = None
     verbose: bool | None = None
+    lang: str | None = None
 
     def over(self, earlier: Flags) -> Flags:
         """These flags where typed, else the earlier ones."""
@@ -125,6 +126,15 @@ _SHARED: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option("-v", "--verbose", is_flag=True, default=None, help="Tell on stderr what is being read."),
 )
 SHARED_NAMES = frozenset(Flags.__struct_fields__)
+_OF_SCREENS = frozenset({"lang"})
+"""Shared by the commands that open screens only."""
+
+language = click.option(
+    "--lang",
+    type=click.Choice(["en", "zh"]),
+    help="The walkthrough's language; without it the config file's `lang`, else the locale's.",
+)
+"""Gives a command `--lang`; it stands under `shared`, which folds it into the flags."""
 
 
 def shared(command: Callable[Concatenate[Flags, P], R]) -> Callable[P, R]:
@@ -158,7 +168,7 @@ def write_options(command: click.Command, ctx: click.Context, formatter: click.H
     common: list[tuple[str, str]] = []
     for parameter in command.get_params(ctx):
         if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
-            (common if parameter.name in SHARED_NAMES else own).append(record)
+            (common if parameter.name in SHARED_NAMES - _OF_SCREENS else own).append(record)
     for title, records in (("Options", own), ("Cluster and nodes", common)):
         if records:
             with formatter.section(title):

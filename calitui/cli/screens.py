@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -10,7 +11,9 @@ from calitui import tui
 from calitui.cli.flags import Flags
 from calitui.errors import UsageError
 from calitui.session import HostKeyQuestion, Session, open_demo, open_session
+from calitui.session.telling import Pair
 from calitui.tui.prompts import TuiPrompts
+from calitui.walkthrough.wording import language
 
 
 class AcceptingPrompts(TuiPrompts):
@@ -33,20 +36,34 @@ def show(flags: Flags) -> None:
     _run(open_session(options, prompts), flags, prompts)
 
 
-def show_demo(flags: Flags, name: str) -> None:
-    """The screens on a recorded cluster.
+def show_demo(flags: Flags, name: str, walkthrough: bool = False) -> None:
+    """The screens on a recorded cluster; `walkthrough` begins with its most telling pair of pods.
 
     Raises:
-        CalituiError: there is no terminal, or no such demo.
+        CalituiError: there is no terminal, no such demo, or no pair of pods to walk between.
     """
     session = open_demo(name)
     _needs_a_terminal(f"calitui pods --from demo:{name} prints")
-    _run(session, flags, None)
+    pair = session.telling_pair() if walkthrough else None
+    if walkthrough and pair is None:
+        raise UsageError(f"The demo {name} has no two pods on different nodes that were read", "Open it without")
+    _run(session, flags, None, pair)
 
 
-def _run(session: Session, flags: Flags, prompts: TuiPrompts | None) -> None:
+def _run(session: Session, flags: Flags, prompts: TuiPrompts | None, walk: Pair | None = None) -> None:
+    """`walk` is the pair of pods that a walkthrough begins with."""
     try:
-        code = tui.run(session, theme=flags.file().theme, namespace=flags.namespace, prompts=prompts)
+        file = flags.file()
+        code = tui.run(
+            session,
+            theme=file.theme,
+            source=walk.source if walk else None,
+            destination=walk.destination if walk else None,
+            namespace=flags.namespace,
+            prompts=prompts,
+            language=language(flags.lang or file.lang, os.environ),
+            walking=walk is not None,
+        )
     finally:
         session.close()
     click.get_current_context().exit(code)

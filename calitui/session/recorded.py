@@ -18,6 +18,7 @@ from calitui.facts.cluster import Cluster, Freshness, Inventory
 from calitui.facts.snapshot import Snapshot, decode
 from calitui.nodes.files import is_archive
 from calitui.session.progress import Progress, ProgressSink
+from calitui.session.telling import Pair, telling_pair
 from calitui.trace.ends import resolve
 from calitui.trace.path import Trace
 from calitui.trace.tracing import trace
@@ -76,6 +77,10 @@ class RecordedSession:
             raise UsageError(f"{self.origin} has no node {unknown}", f"It has {', '.join(sorted(known))}")
         kept = tuple(node for node in self._snapshot.nodes if node.name in nodes)
         return msgspec.structs.replace(self._snapshot, nodes=kept)
+
+    def telling_pair(self) -> Pair | None:
+        """The pair of pods to begin a walkthrough with, None where no two pods were read."""
+        return telling_pair(self._snapshot)
 
     def close(self) -> None:
         """Nothing is held."""
