@@ -159,19 +159,23 @@ class Fabric:
 
     @cached_property
     def _by_address(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+        """By address the node: what one node alone was seen to hold, then what the API says, then what several hold."""
+        held: dict[str, dict[str, None]] = {}
         for place in self._places.values():
             for link in place.namespace.links:
                 for address in link.addresses:
                     if address.scope == "global":
-                        found.setdefault(address.ip, place.node)
+                        held.setdefault(address.ip, {})[place.node] = None
+        found = {ip: next(iter(nodes)) for ip, nodes in held.items() if len(nodes) == 1}
+        told: dict[str, str] = {}
         for node in self.cluster.nodes:
             tunnels = (node.ipip_address, node.vxlan_address, node.vxlan_address6, node.wireguard_address)
             annotated = (node.bgp_address, node.bgp_address6)
             for ip in (*node.internal_ips, *node.external_ips, *tunnels, *annotated):
                 if ip:
-                    found[ip.partition("/")[0]] = node.name
-        return found
+                    told[ip.partition("/")[0]] = node.name
+        several = {ip: next(iter(nodes)) for ip, nodes in held.items()}
+        return several | told | found
 
     @cached_property
     def _by_pod_ip(self) -> dict[str, Pod]:
