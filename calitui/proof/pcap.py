@@ -79,7 +79,7 @@ def _whole(one: Sighting) -> int:
 
 
 def _key(one: Sighting) -> tuple[str, int]:
-    """libpcap refuses a second interface of raw IP, but not one of IPv4 or IPv6 by name."""
+    """Libpcap refuses a second interface of raw IP, but not one of IPv4 or IPv6 by name."""
     return _interface(one), _LINKTYPE_IPV6 if one.frame[0] >> 4 == 6 else _LINKTYPE_IPV4
 
 
