@@ -26,7 +26,7 @@ from calitui.tui.background import post, start
 from calitui.tui.blocks import page
 from calitui.tui.drawn import Drawn
 from calitui.tui.export import ExportScreen, audit_formats
-from calitui.tui.findings.describe import concise
+from calitui.tui.findings.describe import concise, unsure
 from calitui.tui.findings.findinglist import FindingList
 from calitui.tui.findings.lines import items
 from calitui.tui.findings.screen import FindingsScreen
@@ -235,7 +235,9 @@ class MeshScreen(Screen[Audit | None]):
         roomy = not self.has_class("-narrow")
 
         def draw(width: int) -> Content:
-            return Content("") if finding is None else page(concise(finding, width, roomy), roomy)
+            if item is None:
+                return Content("")
+            return page(concise(finding, width, roomy) if finding else unsure(item.unchecked, width), roomy)
 
         self.query_one("#finding", Drawn).show(draw)
         self.query_one("#finding-scroll", VerticalScroll).scroll_home(animate=False)

@@ -62,7 +62,7 @@ def asked_again(trace: Trace, source: str, destination: str) -> tuple[str, str]:
 
 
 def first_look(trace: Trace) -> tuple[int, list[int]]:
-    """Direction and hops to select first: the cause of a broken path, else the hop that ends a direction badly."""
+    """Direction and hops to select first: the cause where not all is delivered, else the hop that ends a way badly."""
     selected = [0] * len(trace.directions)
     troubled: list[int] = []
     for number, direction in enumerate(trace.directions):
@@ -71,7 +71,7 @@ def first_look(trace: Trace) -> tuple[int, list[int]]:
                 selected[number] = index
                 troubled.append(number)
                 break
-    if trace.verdict is Verdict.BROKEN:
+    if trace.verdict is not Verdict.DELIVERED:
         told = why.told(trace)
         first = [told] if told is not None else []
         causes = (why.place(trace, finding) for finding in (*first, *trace.findings))
