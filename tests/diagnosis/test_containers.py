@@ -41,6 +41,7 @@ FAULTS = [
     ("no default route, nobody looked inside", seed.without_container(NO_DEFAULT), "no-default-route", ERROR, "no default route"),
     ("no default route, the gateway still known", inside(NO_DEFAULT, near=KNOWN), "no-default-route", WARNING, "no default route"),
     ("a default route that refuses", seed.node("ipip", A, without=[DEFAULT], more=["unreachable default"]), "no-default-route", ERROR, "no default route"),
+    ("a default route in a table that nothing asks", seed.node("ipip", A, without=[DEFAULT], more=[f"{DEFAULT} table 77"]), "no-default-route", ERROR, "no default route"),
     ("proxy ARP off", SILENT, "proxy-arp-off", ERROR, f"proxy_arp is off on {VETH}"),
     ("proxy ARP off, the gateway still known", inside(SILENT, near=KNOWN), "proxy-arp-off", WARNING, "proxy_arp is off"),
     ("down inside", inside(HERE, links=("<BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1440 qdisc noqueue state UP", "<BROADCAST,MULTICAST> mtu 1440 qdisc noqueue state DOWN")), "container-device-down", ERROR, "eth0 inside huang1/huangtest-69d9fddd97-2b8hr is down"),

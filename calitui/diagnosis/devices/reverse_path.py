@@ -7,12 +7,12 @@ There is no such filter for IPv6 routes.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 import msgspec
 
 from calitui.diagnosis.calico_node import restart
+from calitui.diagnosis.devices.addressed import Addressed
 from calitui.diagnosis.devices.used import Devices, named, shown
 from calitui.diagnosis.entry import Entry
 from calitui.diagnosis.expectation import Expectation
@@ -55,6 +55,9 @@ LOOSE = Entry(
     remedy="Set net.ipv4.conf.all.rp_filter to 1 or 0, or ignoreLooseRPF in FelixConfiguration.",
     reference="felix v3.8 dataplane/linux/int_dataplane.go; projectcalico/felix#2082",
 )
+
+
+_TUNNELS = frozenset({"tunl0", "vxlan.calico"})
 
 
 class _Dropped(msgspec.Struct, frozen=True):
@@ -170,28 +173,24 @@ def _outer(scene: Scene, places: list[Place]) -> Iterator[tuple[str, _Dropped]]:
     """Packets from node to node: only routes that could take the answers to another card are looked at."""
     expectation = scene.of(Expectation)
     own = {place.node: ip for place in places if (ip := expectation.address(place.node, 4)) is not None}
+    nodes = Addressed([(place, far) for place in places if (far := address(own.get(place.node))) is not None])
     for place in places:
         mine = own.get(place.node)
         link = place.link_holding(mine) if mine is not None else None
         if mine is None or link is None or "LOOPBACK" in link.flags or not _is_strict(place, link.name):
             continue
         subnets = [network(f"{held.ip}/{held.prefix_length}") for held in link.addresses if ":" not in held.ip]
-        aside = [
-            around
+        aside = dict.fromkeys(
+            route.prefix
             for route in place.namespace.routes
             if route.kind == "unicast" and ":" not in route.prefix and table_name(route.table) != "local"
             if link.name not in (route.device, *(hop.device for hop in route.next_hops))
-            if isinstance(around := network(route.prefix), ipaddress.IPv4Network)
-        ]
-        if not aside:
-            continue
+        )
         nearest = max((subnet.prefixlen for subnet in subnets if subnet is not None), default=0)
-        for other in places:
-            far = address(own.get(other.node))
-            if other is place or not isinstance(far, ipaddress.IPv4Address):
-                continue
+        closer = {other.node for other, _ in nodes.inside(aside, longer_than=nearest)}
+        for other, far in nodes.inside(aside):
             near = any(subnet is not None and far in subnet for subnet in subnets)
-            if not any(far in around for around in aside if not near or around.prefixlen > nearest):
+            if other is place or (near and other.node not in closer):
                 continue
             source = _source_of(other, mine)
             back = _back(place, source, mine, link.name) if source is not None else None
@@ -225,12 +224,19 @@ def _inner(scene: Scene, places: list[Place]) -> Iterator[tuple[str, _Dropped]]:
     holders = {
         place.node: {one.ip: link.name for link in place.namespace.links for one in link.addresses} for place in places
     }
+    if not any(_is_strict(place, link.name) for place in places for link in place.namespace.links):
+        return
     uses = {place.node: {device for device, _, family in found.exits(place) if family == 4} for place in places}
-    exact = {place.node: exact_routes(place, 4) for place in places}
     usual = {place.node: len([rule for rule in place.namespace.rules if rule.family == 4]) <= 3 for place in places}
+    everybody = set().union(*uses.values())
+    if len(everybody) <= 1 and everybody <= _TUNNELS and all(usual.values()):
+        # One tunnel everywhere: what comes out of it goes back into it.
+        return
+    exact = {place.node: exact_routes(place, 4) for place in places}
     for sender in places:
+        wrapping = {device for device in uses[sender.node] if encapsulation_of(sender, device) is not None}
         arrivals = {
-            (owner, route.device if encapsulation_of(sender, route.device) else holders[owner].get(route.gateway))
+            (owner, route.device if route.device in wrapping else holders[owner].get(route.gateway))
             for route in found.block_routes(sender)
             if route.gateway is not None and ":" not in route.prefix
             if usual[sender.node] or _decides(sender, route)

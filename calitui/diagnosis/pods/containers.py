@@ -15,11 +15,14 @@ from calitui.diagnosis.scene import Scene, address
 from calitui.facts.cluster import Pod
 from calitui.facts.node import Container
 from calitui.trace.fabric import Place
+from calitui.trace.fib import table_name
 from calitui.trace.finding import Finding, Severity, Unchecked
 from calitui.trace.path import Endpoint, Step
 from calitui.trace.pod_side import POD_GATEWAY, inside_check
 from calitui.trace.veth import veth_name
 
+_USUAL_RULES = 5
+"""The kernel's own policy rules, three of IPv4 and two of IPv6."""
 _POD = (Step.CONTAINER_OUT, Step.CONTAINER_IN)
 
 PROXY_ARP_OFF = Entry(
@@ -161,6 +164,10 @@ def _proxy_arp(scene: Scene, place: Place, pods: list[Pod]) -> Iterator[Finding 
 
 
 def _default_route(scene: Scene, place: Place, pods: list[Pod]) -> Iterator[Finding]:
+    main = (one for one in place.namespace.routes if table_name(one.table) == "main")
+    near = [one for one in main if one.prefix == "0.0.0.0/0" or one.prefix.startswith("169.254.")]
+    if near and len(place.namespace.rules) <= _USUAL_RULES and all(one.kind == "unicast" for one in near):
+        return
     try:
         match = place.fib.lookup(POD_GATEWAY)
     except ValueError:
