@@ -6,7 +6,6 @@ import shlex
 
 from calitui.trace.finding import Finding, Severity, Spot
 from calitui.trace.path import Disposition, Encapsulation, Evidence, Header, Hop, Step, Verdict
-from calitui.walkthrough.line import line_of
 from calitui.walkthrough.scene import Scene, is_lost, words
 from calitui.walkthrough.slides import Doubt, Kind, Slide, Words
 
@@ -124,17 +123,17 @@ def ending(scene: Scene) -> Slide:
     direction = scene.direction
     known = direction.disposition is not Disposition.UNKNOWN
     last = direction.hops[-1] if direction.hops else None
-    unreached = line_of(direction, scene.receiver).unreached
     finding = cause(scene)
     said = []
     if last is None:
         said.append(words("ending.no-hop"))
     elif known:
-        said.append(words(f"lost.{direction.disposition.value}", node=last.node, dst=_dst(scene)))
+        said.append(lost(scene, last, direction.disposition))
     else:
         said.append(words("ending.unknown"))
-    if unreached:
-        said.append(words("ending.unreached", count=len(unreached), receiver=scene.receiver.label))
+    if scene.line.unreached:
+        key = "ending.unreached" if known else "ending.unfollowed"
+        said.append(words(key, receiver=scene.receiver.label))
     if known:
         said.append(words("ending.cause" if finding is not None else "ending.no-cause"))
     reason = next((hop.reason for hop in reversed(direction.hops) if hop.reason), None) if not finding else None
@@ -192,6 +191,7 @@ def cause(scene: Scene) -> Finding | None:
     return next(at_hop, None) or next(at_node, None)
 
 
-def _dst(scene: Scene) -> str | None:
-    packet = scene.direction.hops[-1].packet
-    return packet[-1].dst if packet else None
+def lost(scene: Scene, hop: Hop, how: Disposition) -> Words:
+    """How a packet is lost at a hop."""
+    dst = hop.packet[-1].dst if hop.packet else None
+    return words(f"lost.{how.value}", node=hop.node, dst=dst, receiver=scene.receiver.label)

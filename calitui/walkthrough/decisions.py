@@ -5,7 +5,7 @@ from __future__ import annotations
 from calitui.trace.path import Disposition, Encapsulation, Hop, Step
 from calitui.walkthrough.headers import is_translation
 from calitui.walkthrough.routes import RouteWords, read_route
-from calitui.walkthrough.scene import Scene, is_lost, words
+from calitui.walkthrough.scene import Scene, words
 from calitui.walkthrough.slides import Words
 
 _VXLAN_DEVICES = ("vxlan.calico", "vxlan-v6.calico")
@@ -39,15 +39,16 @@ def decision(scene: Scene, index: int) -> tuple[Words, list[Words]]:
 
 
 def _refused(hop: Hop, route: RouteWords | None, dst: str | None) -> list[Words]:
-    lookup = words("route.lookup-only", node=hop.node, dst=dst)
     if hop.ends is Disposition.BLACKHOLE and route is not None:
         return [
             words("route.match", node=hop.node, dst=dst, prefix=route.prefix),
             words("route.blackhole-purpose"),
         ]
-    if route is not None and route.prefix:
-        return [words("route.match", node=hop.node, dst=dst, prefix=route.prefix)]
-    return [lookup]
+    if route is None or not route.prefix:
+        return [words("route.lookup-only", node=hop.node, dst=dst)]
+    said = [words("route.match", node=hop.node, dst=dst, prefix=route.prefix)]
+    unresolved = hop.ends is Disposition.UNREACHABLE and route.protocol == "bird"
+    return [*said, words("route.unreachable-purpose")] if unresolved else said
 
 
 def _to_pod(scene: Scene, hop: Hop, dst: str | None) -> list[Words]:
@@ -63,8 +64,10 @@ def _onwards(scene: Scene, index: int, route: RouteWords | None, dst: str | None
     said = [_match(hop, route, dst)]
     if route.next_hops > 1:
         said += _choices(hop)
-    elif not is_lost(hop):
+    elif hop.ends is None:
         said += _next_hop(scene, index, route)
+    elif route.gateway is not None:
+        said.append(words("route.next-hop", gateway=route.gateway, device=route.device))
     said += _author(route)
     if route.onlink and route.gateway:
         tunnelled = _is_tunnelled(scene, index)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from calitui.trace.path import Encapsulation, Evidence, Hop, Step
+from calitui.trace.path import Disposition, Encapsulation, Evidence, Hop, Step
 from calitui.trace.veth import veth_name
 from calitui.walkthrough.decisions import decision
 from calitui.walkthrough.routes import read_route
@@ -51,6 +51,9 @@ def _container_out(scene: Scene, index: int) -> Told:
 
 def _veth_in(scene: Scene, index: int) -> Told:
     hop = scene.direction.hops[index]
+    if is_lost(hop):
+        said = [words("veth-in.fails", device=hop.device, node=hop.node), *_name(scene, hop.device)]
+        return words("veth-in.fails", device=hop.device), [*said, words("veth-in.gateway-wanted")]
     title = words("veth-in", device=hop.device)
     said = [words("veth-in.cable", device=hop.device, node=hop.node), *_name(scene, hop.device)]
     if hop.packet and ":" in hop.packet[-1].src:
@@ -71,8 +74,8 @@ def _name(scene: Scene, device: str | None) -> list[Words]:
 def _tunnel_out(scene: Scene, index: int) -> Told:
     hop = scene.direction.hops[index]
     kind = scene.direction.encapsulation
-    if is_lost(hop):
-        return words("wrap", device=hop.device), [words("wrap.fails", device=hop.device)]
+    if is_lost(hop) and hop.ends is not Disposition.LOOP:
+        return words("wrap.fails", device=hop.device), [words("wrap.fails", device=hop.device)]
     outer = hop.packet[0]
     values = {"device": hop.device, "src": outer.src, "dst": outer.dst}
     if kind is Encapsulation.VXLAN:
@@ -156,15 +159,14 @@ def _nic_in(scene: Scene, index: int) -> Told:
 
 def _tunnel_in(scene: Scene, index: int) -> Told:
     hop = scene.direction.hops[index]
-    title = words("unwrap", device=hop.device)
     if is_lost(hop):
-        return title, [words("unwrap.fails", node=hop.node)]
+        return words("unwrap.fails", node=hop.node), [words("unwrap.fails", node=hop.node)]
     kind = scene.direction.encapsulation
     inner = hop.packet[-1] if hop.packet else None
     said = [words(f"unwrap.{kind.value}", device=hop.device)]
     if inner is not None:
         said.append(words("unwrap.inner", src=inner.src, dst=inner.dst))
-    return title, said
+    return words("unwrap", device=hop.device), said
 
 
 def _veth_out(scene: Scene, index: int) -> Told:

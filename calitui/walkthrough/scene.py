@@ -7,11 +7,11 @@ import ipaddress
 import msgspec
 
 from calitui.facts.cluster import IPPool
-from calitui.trace.path import Direction, Endpoint, Evidence, Header, Hop, Step, Trace
+from calitui.trace.path import Direction, Encapsulation, Endpoint, Evidence, Header, Hop, Step, Trace
 from calitui.walkthrough.headers import before_and_after
-from calitui.walkthrough.line import HARMLESS
+from calitui.walkthrough.line import HARMLESS, line_of
 from calitui.walkthrough.routes import read_route
-from calitui.walkthrough.slides import Words
+from calitui.walkthrough.slides import Line, Words
 
 UNKNOWN = "?"
 """Fills a placeholder whose value is not known."""
@@ -26,6 +26,7 @@ class Scene(msgspec.Struct, frozen=True):
     number: int
     pools: tuple[IPPool, ...]
     pictures: Pictures
+    line: Line
 
     @property
     def direction(self) -> Direction:
@@ -85,7 +86,11 @@ class Scene(msgspec.Struct, frozen=True):
 
 def scene_of(trace: Trace, number: int, pools: tuple[IPPool, ...]) -> Scene:
     """The scene of one of the trace's directions."""
-    return Scene(trace, number, pools, tuple(before_and_after(trace.directions[number])))
+    direction = trace.directions[number]
+    wrapped = any(way.encapsulation is not Encapsulation.NONE for way in trace.directions)
+    receiver = trace.destination if number == 0 else trace.source
+    line = line_of(direction, receiver, wrapped=wrapped)
+    return Scene(trace, number, pools, tuple(before_and_after(direction)), line)
 
 
 def words(key: str, **values: object) -> Words:

@@ -9,7 +9,6 @@ from calitui.trace.path import Disposition, Evidence, Hop, Trace
 from calitui.walkthrough import chapters
 from calitui.walkthrough.headers import changes
 from calitui.walkthrough.hops import tell
-from calitui.walkthrough.line import line_of
 from calitui.walkthrough.scene import Scene, is_lost, scene_of, words
 from calitui.walkthrough.slides import Doubt, Kind, Slide, Walkthrough
 
@@ -26,8 +25,7 @@ def walkthrough(trace: Trace, pools: Iterable[IPPool] = ()) -> Walkthrough:
         if scene.direction.disposition is not Disposition.DELIVERED:
             slides.append(chapters.ending(scene))
     slides.append(chapters.closing(scenes))
-    lines = tuple(line_of(scene.direction, scene.receiver) for scene in scenes)
-    return Walkthrough(tuple(slides), lines)
+    return Walkthrough(tuple(slides), tuple(scene.line for scene in scenes))
 
 
 def _hops(scene: Scene) -> Iterable[Slide]:
@@ -67,8 +65,7 @@ def _doubts(scene: Scene, hop: Hop) -> tuple[Doubt, ...]:
     reason = hop.reason or ""
     blind = scene.direction.blind_at
     if is_lost(hop) and hop.ends is not None:
-        dst = hop.packet[-1].dst if hop.packet else None
-        found.append(Doubt(words(f"lost.{hop.ends.value}", node=hop.node, dst=dst), reason, grave=True))
+        found.append(Doubt(chapters.lost(scene, hop, hop.ends), reason, grave=True))
     elif hop.ends is Disposition.UNKNOWN:
         found.append(Doubt(words("doubt.unknown"), reason))
     elif hop.evidence is Evidence.NOT_READ:
