@@ -7,7 +7,7 @@ Both end the list, and nothing is raised.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import dpkt
@@ -69,6 +69,29 @@ def sightings(
         if one is not None:
             found.append(one)
     return tuple(found)
+
+
+def all_sightings(
+    captures: Iterable[tuple[Place, bytes]], token: Token, ports: Collection[int] = (VXLAN_PORT,)
+) -> tuple[Sighting, ...]:
+    """The packets of one probe in all captures of it.
+
+    Source ports that the sender took are learned where its packets have both their addresses still, so that they are
+    known again behind a translation.
+    """
+    kept = tuple(captures)
+    found = tuple(one for place, data in kept for one in sightings(data, token, place, ports))
+    if token.port is None or token.source_ports:
+        return found
+    known = frozenset(
+        header.source_port
+        for one in found
+        if one.kind == "request" and (header := one.headers[-1]).source_port is not None
+    )
+    if not known:
+        return found
+    learned = msgspec.structs.replace(token, source_ports=known)
+    return tuple(one for place, data in kept for one in sightings(data, learned, place, ports))
 
 
 def is_capture(data: bytes) -> bool:

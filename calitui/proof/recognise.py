@@ -75,19 +75,19 @@ def _by_addresses(header: SeenHeader, token: Token, *, surely: bool) -> bool:
 def _segment(header: SeenHeader, message: Any, token: Token) -> Recognised | None:
     if header.protocol != token.protocol or token.port is None or header.source_port is None:
         return None
-    there, back = (token.source_port, token.port), (token.port, token.source_port)
-    ports = (header.source_port, header.destination_port)
     marked = bool(token.pattern) and token.protocol == "udp" and token.pattern in _payload(message)
-    if not marked and not _by_addresses(header, token, surely=token.source_port is not None):
+    if not marked and not _by_addresses(header, token, surely=bool(token.source_ports)):
         return None
-    ways = [kind for kind, wanted in (("request", there), ("reply", back)) if _fits(ports, wanted)]
-    if len(ways) == 2:
-        ways = ["reply" if header.src == token.destination or header.dst == token.source else "request"]
-    return Recognised(ways[0]) if ways else None
+    there = header.destination_port == token.port and _is_senders(header.source_port, token)
+    back = header.source_port == token.port and _is_senders(header.destination_port, token)
+    if there and back:
+        back = header.src == token.destination or header.dst == token.source
+        there = not back
+    return Recognised("request" if there else "reply") if there or back else None
 
 
-def _fits(ports: tuple[int | None, int | None], wanted: tuple[int | None, int | None]) -> bool:
-    return all(one is None or one == port for port, one in zip(ports, wanted, strict=True))
+def _is_senders(port: int | None, token: Token) -> bool:
+    return not token.source_ports or port in token.source_ports
 
 
 def _payload(message: Any) -> bytes:

@@ -12,9 +12,10 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     """The marks of one probe's packets.
 
     `source` and `destination` are the addresses as they were sent; a translation on the way may have changed either.
-    `pattern` is in the payload of echoes and datagrams, `size_pattern` in that of the size probes. `identifier` is the
-    echo identifier where the sender let it be chosen. `port` is the destination's, `source_port` the sender's where it
-    was chosen. `carriers` are the addresses that the outer packets travel between.
+    `pattern` is in the payload of echoes and datagrams, `size_pattern` in that of the size probes; each is empty where
+    the sender could not set it. `identifier` is the echo identifier where it could be chosen. `port` is the
+    destination's, `source_ports` the sender's where they are known. `carriers` are the addresses that the outer packets
+    travel between.
     """
 
     protocol: str
@@ -24,7 +25,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     size_pattern: bytes = b""
     identifier: int | None = None
     port: int | None = None
-    source_port: int | None = None
+    source_ports: frozenset[int] = frozenset()
     carriers: frozenset[str] = frozenset()
 
     @property
