@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from calitui.diagnosis.audit import Audit, Reach
 from calitui.diagnosis.catalogue import CATALOGUE
 from calitui.diagnosis.diagnose import examine
-from calitui.diagnosis.expectation import Claim
+from calitui.diagnosis.entry import Cut
+from calitui.diagnosis.expectation import Carriage, Claim
 from calitui.diagnosis.grouping import Grouped
 from calitui.diagnosis.routes.routing import Judged, Routing, State
 from calitui.diagnosis.scene import Scene
 from calitui.facts.cluster import Cluster
 from calitui.facts.node import NodeFacts
-from calitui.trace.finding import Severity
+from calitui.trace.finding import Finding, Severity
 
 Pair = tuple[int, int]
 
@@ -51,8 +52,9 @@ class _Picture:
         self.causes: dict[Pair, tuple[int, ...]] = {}
         self.reasons: dict[Pair, str] = {}
         routing = scene.of(Routing)
-        self._why = routing.expectation.unknowable()
-        self._claims = routing.expectation.claims
+        self._expectation = routing.expectation
+        self._why = self._expectation.unknowable()
+        self._claims = self._expectation.claims
         size = len(scene.nodes)
         usual = Reach.UNKNOWN if self._why is not None else Reach.OK
         self._marks = [bytearray(usual.value.encode() * size) for _ in range(size)]
@@ -118,18 +120,48 @@ class _Picture:
         return found
 
     def _cut_off(self) -> None:
-        """A node that is cut off breaks its whole row and column."""
+        """Mark the pairs that faults of one node cut off, whatever the routes say."""
         for position, finding in enumerate(self._grouped.findings):
             entry = CATALOGUE.get(finding.code)
-            node = self._index.get(finding.node or "")
-            if node is None or entry is None or not entry.cuts_off or finding.severity is not Severity.ERROR:
+            if entry is None or entry.cuts is None or finding.severity is not Severity.ERROR:
                 continue
-            for other in range(len(self._marks)):
-                for pair in ((node, other), (other, node)):
-                    if node != other and self._reach(pair) is not Reach.NOTHING:
-                        self._mark(pair, Reach.BROKEN)
-                        self.reasons.setdefault(pair, finding.summary)
-                        self._blame(pair, position)
+            for pair in self._cut_by(finding, entry.cuts):
+                if pair[0] != pair[1] and self._reach(pair) is not Reach.NOTHING:
+                    self._mark(pair, Reach.BROKEN)
+                    self.reasons.setdefault(pair, finding.summary)
+                    self._blame(pair, position)
+
+    def _cut_by(self, finding: Finding, cut: Cut) -> Iterator[Pair]:
+        node = self._index.get(finding.node or "")
+        if node is None:
+            return
+        if cut in (Cut.OUT, Cut.IN):
+            others = (self._index[name] for name in finding.affected if name in self._index)
+            yield from ((node, other) if cut is Cut.OUT else (other, node) for other in others)
+            return
+        if cut is Cut.OF_ADDRESS and not self._holds_address(finding):
+            return
+        for name, other in self._index.items():
+            if cut is not Cut.TUNNELLED or (finding.node or "", name) in self._tunnelled:
+                yield from ((node, other), (other, node))
+
+    def _holds_address(self, finding: Finding) -> bool:
+        place = self._scene.place(finding.node or "")
+        link = place.link(finding.subject) if place is not None else None
+        own = {self._expectation.address(finding.node or "", family) for family in (4, 6)}
+        return link is not None and any(held.ip in own for held in link.addresses)
+
+    @cached_property
+    def _tunnelled(self) -> frozenset[tuple[str, str]]:
+        """The pairs of nodes that talk through a tunnel, in both orders."""
+        suspects = {one.node for one in self._grouped.findings if one.code in CATALOGUE and CATALOGUE[one.code].cuts}
+        found: set[tuple[str, str]] = set()
+        for claim in self._claims:
+            for name in self._scene.nodes if claim.node in suspects else suspects:
+                expected = self._expectation.route(name, claim) if name is not None and name != claim.node else None
+                if name is not None and expected is not None and expected.carriage is not Carriage.PLAIN:
+                    found |= {(name, claim.node), (claim.node, name)}
+        return frozenset(found)
 
     def _reach(self, pair: Pair) -> Reach:
         return Reach(chr(self._marks[pair[0]][pair[1]]))

@@ -114,10 +114,10 @@ class Fabric:
         for missing in facts.missing:
             if missing.what == what:
                 return missing.reason
-        if what != "node":
-            for missing in facts.missing:
-                if missing.what in ("containers", "node"):
-                    return missing.reason
+        whole = ("containers", "node") if what.startswith("container ") else ("node",)
+        for missing in facts.missing:
+            if missing.what in whole:
+                return missing.reason
         return f"{what} was not read on {node}" if what != "node" else f"{node} was not read"
 
     def node_holding(self, ip: str) -> str | None:

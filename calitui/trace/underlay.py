@@ -265,8 +265,8 @@ def _tunnel_in(course: Course, there: Place, kind: Encapsulation) -> str | None:
     elif link is None:
         course.lose_sight()
         reason = f"the links of {there.node} were not read"
+    # What it unwraps may be larger than the tunnel's own MTU: ip_tunnel_rcv and vxlan_rcv do not look at it.
     course.unwrap()
-    course.limit(link.mtu if link else None)
     course.add(
         Step.TUNNEL_IN,
         there.node,

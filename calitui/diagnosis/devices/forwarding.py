@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from calitui.diagnosis.devices.used import Devices, shown
-from calitui.diagnosis.entry import Entry
+from calitui.diagnosis.entry import Cut, Entry
 from calitui.diagnosis.scene import Scene
 from calitui.trace.fabric import Place
 from calitui.trace.finding import Finding, Severity, Unchecked
@@ -32,8 +32,8 @@ OFF = Entry(
     reference="Linux Documentation/networking/ip-sysctl.rst ip_forward; felix/dataplane/linux/int_dataplane.go",
     steps=_PASSED_ON,
     explains=frozenset({"device-forwarding-off"}),
-    cuts_off=True,
     loses=True,
+    cuts=Cut.ALL,
 )
 OFF_THERE = Entry(
     code="device-forwarding-off",

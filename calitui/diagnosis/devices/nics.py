@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from calitui.diagnosis.devices.used import Devices, hops, named, shown
-from calitui.diagnosis.entry import Entry
+from calitui.diagnosis.entry import Cut, Entry
 from calitui.diagnosis.expectation import Expectation
 from calitui.diagnosis.scene import Scene, address, network
 from calitui.facts.node import Address, Link, Neighbour
@@ -34,8 +34,8 @@ NIC_DOWN = Entry(
     explains=_NO_SESSION
     | {"block-route-unreachable", "route-not-in-kernel", "next-hop-no-neighbour", "no-default-route"}
     | {"tunnel-packets-not-received", "node-not-ready-still-peered", "rp-filter-strict"},
-    cuts_off=True,
     loses=True,
+    cuts=Cut.OF_ADDRESS,
 )
 NO_NEIGHBOUR = Entry(
     code="next-hop-no-neighbour",
@@ -53,6 +53,7 @@ NO_NEIGHBOUR = Entry(
     reference="ip-neighbour(8); net/core/neighbour.c",
     steps=(Step.NIC_OUT, Step.TUNNEL_OUT),
     explains=_NO_SESSION | {"tunnel-packets-not-received"},
+    cuts=Cut.OUT,
 )
 
 

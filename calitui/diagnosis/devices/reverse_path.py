@@ -14,7 +14,7 @@ import msgspec
 from calitui.diagnosis.calico_node import restart
 from calitui.diagnosis.devices.addressed import Addressed
 from calitui.diagnosis.devices.used import Devices, named, shown
-from calitui.diagnosis.entry import Entry
+from calitui.diagnosis.entry import Cut, Entry
 from calitui.diagnosis.expectation import Expectation
 from calitui.diagnosis.routes.routing import exact_routes
 from calitui.diagnosis.scene import Scene, address, network
@@ -41,6 +41,7 @@ STRICT = Entry(
     steps=(Step.NIC_IN, Step.TUNNEL_IN),
     explains=frozenset({"tunnel-packets-not-received"}),
     loses=True,
+    cuts=Cut.IN,
 )
 LOOSE = Entry(
     code="rp-filter-loose",

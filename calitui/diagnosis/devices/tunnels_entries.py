@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calitui.diagnosis.entry import Entry
+from calitui.diagnosis.entry import Cut, Entry
 from calitui.trace.finding import Severity
 from calitui.trace.path import Step
 
@@ -27,8 +27,8 @@ MISSING = Entry(
     explains=_ROUTES_GONE
     | {"tunnel-device-down", "tunnel-address-missing", "vxlan-forwarding-missing", "pool-mode-route-mismatch"}
     | {"tunnel-packets-not-received"},
-    cuts_off=True,
     loses=True,
+    cuts=Cut.TUNNELLED,
 )
 DOWN = Entry(
     code="tunnel-device-down",
@@ -46,8 +46,8 @@ DOWN = Entry(
     steps=_TUNNEL,
     explains=_ROUTES_GONE
     | {"tunnel-address-missing", "vxlan-forwarding-missing", "tunnel-packets-not-received", "pool-mode-route-mismatch"},
-    cuts_off=True,
     loses=True,
+    cuts=Cut.TUNNELLED,
 )
 ADDRESS_MISSING = Entry(
     code="tunnel-address-missing",
@@ -111,6 +111,7 @@ FORWARDING_MISSING = Entry(
     reference="felix/dataplane/linux/vxlan_mgr.go, felix/vxlanfdb; bridge(8)",
     steps=(Step.TUNNEL_OUT, Step.ROUTE),
     loses=True,
+    cuts=Cut.OUT,
 )
 LEFT_BEHIND = Entry(
     code="tunnel-left-behind",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calitui.diagnosis.entry import Entry
+from calitui.diagnosis.entry import Cut, Entry
 from calitui.trace.finding import Severity
 from calitui.trace.path import Step
 
@@ -24,6 +24,7 @@ FORWARDED = Entry(
     steps=(Step.ROUTE, Step.VETH_OUT, Step.NIC_IN, Step.NIC_OUT),
     explains=frozenset({"firewall-two-backends"}),
     loses=True,
+    cuts=Cut.ALL,
 )
 TUNNEL = Entry(
     code="firewall-drops-tunnel",
@@ -43,6 +44,7 @@ TUNNEL = Entry(
     steps=(Step.NIC_IN, Step.NIC_OUT, Step.TUNNEL_IN, Step.TUNNEL_OUT),
     explains=frozenset({"tunnel-packets-not-received"}),
     loses=True,
+    cuts=Cut.TUNNELLED,
 )
 BGP = Entry(
     code="firewall-drops-bgp",

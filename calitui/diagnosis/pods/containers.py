@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from calitui.diagnosis.devices.used import Devices, named, shown
-from calitui.diagnosis.entry import Entry
+from calitui.diagnosis.entry import Cut, Entry
 from calitui.diagnosis.scene import Scene, address
 from calitui.facts.cluster import Pod
 from calitui.facts.node import Container
@@ -55,8 +55,8 @@ NO_DEFAULT_ROUTE = Entry(
     remedy="Give the node a default route, or one for 169.254.1.1 out of any device that is no veth.",
     reference="docs.tigera.io FAQ (169.254.1.1); net/ipv4/arp.c arp_fwd_proxy",
     steps=(Step.VETH_IN, Step.CONTAINER_OUT),
-    cuts_off=True,
     loses=True,
+    cuts=Cut.ALL,
 )
 INSIDE_NO_ROUTE = Entry(
     code="container-no-default-route",

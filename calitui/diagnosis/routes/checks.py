@@ -34,7 +34,7 @@ def programmed(scene: Scene) -> Iterator[Finding | Unchecked]:
     if felix == bgp == "Enabled":
         summary = "Felix and BIRD are both told to write the routes to other nodes' pods, so each undoes the other's."
         yield entries.PROGRAMMED_TWICE.found(None, summary, evidence=evidence, fix=(off,))
-    elif felix == bgp == "Disabled":
+    elif felix == bgp == "Disabled" and any(pool.vxlan_mode == "Never" for pool in scene.fabric.pools):
         summary = "Neither Felix nor BIRD is told to write routes to other nodes' pods: nobody does."
         yield entries.PROGRAMMED_NEVER.found(None, summary, evidence=evidence, fix=(on,))
 
