@@ -1,0 +1,1 @@
+"""The walkthrough as pure slides, and its texts."""
