@@ -114,8 +114,8 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
 class RuleCount(msgspec.Struct, frozen=True, omit_defaults=True):
     """A rule of a node's packet filter that matched more packets after the probes than before: `packets` more.
 
-    `chain` is its chain with the table, `verdict` `drop`, `reject`, `accept` or "" for others; `policy` the Calico
-    policy that the chain's name stands for, "" where none.
+    `chain` is its chain with the table, `verdict` `drop`, `reject`, `accept`, `return`, `snat`, `dnat` or "" for
+    others; `policy` says whose chain it is if it is one of Calico's (`policy huang2/deny-all`, `pod huang2/hhh`).
     """
 
     node: str
