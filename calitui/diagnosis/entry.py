@@ -19,7 +19,7 @@ class Cut(StrEnum):
     TUNNELLED = "tunnelled"
     """The node and every other that it talks to through a tunnel."""
     OF_ADDRESS = "of address"
-    """The node and every other, if the finding's subject is the device with the node's address."""
+    """The node and every other if the finding's subject is the device with the node's address, else those affected."""
     OUT = "out"
     """From the node to those that the finding affects."""
     IN = "in"

@@ -140,6 +140,8 @@ class _Picture:
             yield from ((node, other) if cut is Cut.OUT else (other, node) for other in others)
             return
         if cut is Cut.OF_ADDRESS and not self._holds_address(finding):
+            others = (self._index[name] for name in finding.affected if name in self._index)
+            yield from (pair for other in others for pair in ((node, other), (other, node)))
             return
         for name, other in self._index.items():
             if cut is not Cut.TUNNELLED or (finding.node or "", name) in self._tunnelled:

@@ -81,6 +81,7 @@ def nic_down(scene: Scene) -> Iterator[Finding | Unchecked]:
                     f"ssh {place.node} sudo ip link set {device} up  # without a carrier: check cable and switch port"
                 ],
                 severity=None if only else Severity.WARNING,
+                affected=[name for one in link.addresses for name in scene.of(_next_hops).get(one.ip, ())],
             )
 
 
@@ -118,15 +119,15 @@ def _nics(scene: Scene, place: Place) -> dict[str, tuple[Link, bool]]:
     return found
 
 
-def _next_hops(scene: Scene) -> frozenset[str]:
-    """The gateways of block routes with one next hop, of all nodes that were read."""
-    places = (place for name in scene.nodes if (place := scene.place(name)) is not None)
-    return frozenset(
-        choices[0].gateway
-        for place in places
-        for route in scene.of(Devices).block_routes(place)
-        if len(choices := hops(route)) == 1 and choices[0].gateway is not None
-    )
+def _next_hops(scene: Scene) -> dict[str, dict[str, None]]:
+    """The gateways of block routes with one next hop, each with the nodes that have such a route."""
+    found: dict[str, dict[str, None]] = {}
+    for place in (place for name in scene.nodes if (place := scene.place(name)) is not None):
+        for route in scene.of(Devices).block_routes(place):
+            choices = hops(route)
+            if len(choices) == 1 and choices[0].gateway is not None:
+                found.setdefault(choices[0].gateway, {})[place.node] = None
+    return found
 
 
 def _peers(scene: Scene, node: str) -> list[str]:
