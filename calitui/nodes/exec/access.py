@@ -15,6 +15,7 @@ import websocket
 from calitui.facts.cluster import Pod
 from calitui.nodes.deadline import Deadline, StepTimeoutError, acquire, in_background
 from calitui.nodes.exec.channels import Limits, connect
+from calitui.nodes.exec.containers import main_container
 from calitui.nodes.exec.pod import CONTAINER
 from calitui.nodes.exec.refusal import ExecRefusedError
 from calitui.nodes.exec.rights import check_exec
@@ -44,8 +45,10 @@ class Access:
         self._client: Any = None
         self._allowed: set[str] = set()
 
-    def open(self, pod: Pod, command: Sequence[str], around: Deadline) -> websocket.WebSocket:
-        """Start `command` in the pod's calico-node container, if the user may.
+    def open(
+        self, pod: Pod, command: Sequence[str], around: Deadline, container: str = CONTAINER
+    ) -> websocket.WebSocket:
+        """Start `command` in the pod's calico-node container or the one named, if the user may.
 
         Raises:
             CalituiError: it was not started; the message says why.
@@ -53,7 +56,7 @@ class Access:
         """
 
         def start(client: Any) -> websocket.WebSocket:
-            return connect(client, pod.namespace, pod.name, CONTAINER, command, self._limits, around)
+            return connect(client, pod.namespace, pod.name, container, command, self._limits, around)
 
         acquire(self._lock, around.stop)
         try:
@@ -68,6 +71,15 @@ class Access:
             if error.status == 403:
                 self._allowed.discard(pod.namespace)
             raise
+
+    def container(self, pod: Pod, around: Deadline) -> str:
+        """The container that kubectl would run a command in: the annotated one, or the first.
+
+        Raises:
+            CalituiError: the pod can't be read.
+            Cancelled: the user stopped.
+        """
+        return self._logged_in(lambda client: main_container(client, pod, self._limits, around), around)
 
     def close(self) -> None:
         """Let the client's connections go. Safe to call twice."""

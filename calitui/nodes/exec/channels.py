@@ -80,7 +80,7 @@ class _Status(msgspec.Struct):
 def connect(
     client: Any, namespace: str, pod: str, container: str, command: Sequence[str], limits: Limits, around: Deadline
 ) -> websocket.WebSocket:
-    """Start `command` in the container.
+    """Start `command` in the container, or in the pod's only one if `container` is empty.
 
     Raises:
         ExecRefusedError: it was not started.
@@ -90,7 +90,7 @@ def connect(
     server = clean(str(configuration.host))
     if str(configuration.proxy or "").lower().startswith("socks"):
         raise ExecRefusedError("The kubernetes package opens no websocket through a SOCKS proxy", SSH)
-    words = [("container", container), *(("command", word) for word in command)]
+    words = [*([("container", container)] if container else []), *(("command", word) for word in command)]
     _, url, headers, *_ = client.param_serialize(
         "GET",
         f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}/exec",
@@ -105,7 +105,7 @@ def connect(
 
     try:
         # Nothing else limits the time of the handshake, and nothing can interrupt it.
-        return in_background(open_, step, _drop)
+        return in_background(open_, step, drop)
     except StepTimeoutError as error:
         raise ExecRefusedError(error.what, error.hint) from None
     except FAILURES as error:
@@ -127,7 +127,7 @@ def run(streams: websocket.WebSocket, stdin: bytes, limits: Limits, largest: int
         with guarded(around.step(limits.script, "timed out"), lambda: _wake(streams)):
             streams.settimeout(limits.script)
             streams.send_binary(bytes([STDIN]) + stdin)
-            for channel, data in _messages(streams):
+            for channel, data in messages(streams):
                 if channel not in kept:
                     continue
                 where, room = kept[channel]
@@ -143,14 +143,14 @@ def run(streams: websocket.WebSocket, stdin: bytes, limits: Limits, largest: int
         # A command that ends at once may be gone before it took its stdin: its status tells why.
         cut = "" if status else f"the connection broke ({short(str(error)) or type(error).__name__})"
     finally:
-        _drop(streams)
+        drop(streams)
     if not (status or cut or truncated):
         cut = "the connection was closed before the script's status was told"
-    code, failure = _understood(bytes(status))
+    code, failure = understood(bytes(status))
     return Outcome(bytes(output), errors.decode("utf-8", "replace"), code, failure, truncated, cut)
 
 
-def _messages(streams: websocket.WebSocket) -> Iterator[tuple[int, bytes]]:
+def messages(streams: websocket.WebSocket) -> Iterator[tuple[int, bytes]]:
     """Stream and data of each message until the other side closes."""
     while True:
         opcode, frame = streams.recv_data_frame(True)
@@ -160,7 +160,7 @@ def _messages(streams: websocket.WebSocket) -> Iterator[tuple[int, bytes]]:
             yield frame.data[0], frame.data[1:]
 
 
-def _understood(status: bytes) -> tuple[int | None, str]:
+def understood(status: bytes) -> tuple[int | None, str]:
     """Exit status and failure of the `Status` object that stream 3 carries."""
     if not status:
         return None, ""
@@ -185,7 +185,7 @@ def _wake(streams: websocket.WebSocket) -> None:
             socket.socket.shutdown(streams.sock, socket.SHUT_RDWR)
 
 
-def _drop(streams: websocket.WebSocket) -> None:
+def drop(streams: websocket.WebSocket) -> None:
     """Let go of the connection at once, without the websocket's farewell, which the other side may never answer."""
     _wake(streams)
     if streams.sock is not None:

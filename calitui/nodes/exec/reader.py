@@ -41,9 +41,9 @@ class ExecReader:
         self, new_client: NewClient, pods: Callable[[], tuple[Pod, ...]], limits: Limits | None = None
     ) -> None:
         """`pods` are the cluster's pods as they are known now; it is asked at each read and must not block for long."""
-        self._pods = pods
+        self.pods = pods
         self._limits = limits or Limits()
-        self._access = Access(new_client, self._limits)
+        self.access = Access(new_client, self._limits)
 
     def read(
         self,
@@ -60,7 +60,7 @@ class ExecReader:
         """
         name = ""
         try:
-            pod = calico_node(node, self._pods())
+            pod = calico_node(node, self.pods())
             name = target(pod)
             return self._read(node, pod, questions, containers, progress, Deadline(WHOLE, stop))
         except Cancelled:
@@ -70,7 +70,7 @@ class ExecReader:
 
     def close(self) -> None:
         """Let connections go. Safe to call twice."""
-        self._access.close()
+        self.access.close()
 
     def _read(
         self,
@@ -104,7 +104,7 @@ class ExecReader:
         return msgspec.structs.replace(facts, missing=(*read, *unseen, *_interrupted(node.name, outcome)))
 
     def _run(self, pod: Pod, words: Sequence[str], stdin: bytes, largest: int, deadline: Deadline) -> Outcome:
-        return run(self._access.open(pod, words, deadline), stdin, self._limits, largest, deadline)
+        return run(self.access.open(pod, words, deadline), stdin, self._limits, largest, deadline)
 
 
 def _without_root(missing: Missing) -> Missing:

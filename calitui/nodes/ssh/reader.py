@@ -49,8 +49,13 @@ class SshReader:
         silence_paramiko()
         self._options = options
         self._resolver = Resolver(options)
-        self._limits = limits or Limits()
-        self._pool = Pool(Ways(Asking(prompts), Keyring(), {}, self._limits))
+        self.limits = limits or Limits()
+        self._pool = Pool(Ways(Asking(prompts), Keyring(), {}, self.limits))
+
+    @property
+    def sudo(self) -> bool:
+        """Whether commands are to be run as root by sudo."""
+        return self._options.sudo
 
     def read(
         self,
@@ -77,6 +82,21 @@ class SshReader:
             raise
         except NodeError as error:
             return _nothing(node.name, error, resolved)
+
+    def connected(
+        self,
+        node: Node,
+        action: Callable[[Connection], Result],
+        progress: Callable[[str], None],
+        stop: threading.Event,
+    ) -> Result:
+        """Do something else with the connection to `node`, which is made if there is none.
+
+        Raises:
+            NodeError: there is no connection, or `action` raised it.
+            Cancelled: `stop` was set.
+        """
+        return self._connected(node.name, self._resolve(node, stop), action, progress, stop)
 
     def close(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -129,7 +149,7 @@ class SshReader:
 
         def once(connection: Connection) -> Outcome:
             progress("reading routes, links and neighbours")
-            return run(connection, line, script, self._limits, LARGEST_OUTPUT, Deadline(WHOLE, stop))
+            return run(connection, line, script, self.limits, LARGEST_OUTPUT, Deadline(WHOLE, stop))
 
         return self._connected(name, resolved, once, progress, stop)
 

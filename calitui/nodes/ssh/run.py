@@ -55,7 +55,7 @@ def run(connection: Connection, command: str, stdin: bytes, limits: Limits, larg
         SessionRefusedError: the command was not started.
         Cancelled: the user stopped.
     """
-    channel = _open(connection, limits, around)
+    channel = open_session(connection, limits, around)
     output = bytearray()
     errors = bytearray()
     step = around.step(limits.script, "timed out")
@@ -63,7 +63,7 @@ def run(connection: Connection, command: str, stdin: bytes, limits: Limits, larg
     try:
         with guarded(step, connection.transport.close), translated():
             channel.settimeout(limits.script)
-            _start(channel, command, connection)
+            start(channel, command, connection)
             truncated = _exchange(channel, stdin, output, errors, largest)
             if not truncated:
                 _await_status(channel)
@@ -89,7 +89,13 @@ def run(connection: Connection, command: str, stdin: bytes, limits: Limits, larg
     )
 
 
-def _open(connection: Connection, limits: Limits, around: Deadline) -> paramiko.Channel:
+def open_session(connection: Connection, limits: Limits, around: Deadline) -> paramiko.Channel:
+    """A channel for one command.
+
+    Raises:
+        SessionRefusedError: there is none.
+        Cancelled: the user stopped.
+    """
     address = connection.target.address
     step = around.step(limits.channel, f"{address} opened no session within {limits.channel:.0f} s")
     try:
@@ -109,7 +115,12 @@ def _open(connection: Connection, limits: Limits, around: Deadline) -> paramiko.
         raise SessionRefusedError(f"{address} opens no session: {said(error)}") from None
 
 
-def _start(channel: paramiko.Channel, command: str, connection: Connection) -> None:
+def start(channel: paramiko.Channel, command: str, connection: Connection) -> None:
+    """Have the login shell of the user run `command`.
+
+    Raises:
+        SessionRefusedError: it was not started.
+    """
     try:
         channel.exec_command(command)
     except paramiko.SSHException:
