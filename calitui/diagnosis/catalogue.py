@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from calitui.diagnosis import proof_entries
 from calitui.diagnosis.addresses import checks as addresses
 from calitui.diagnosis.bgp import checks as bgp
 from calitui.diagnosis.devices import (
@@ -47,8 +48,12 @@ FAMILIES: tuple[tuple[tuple[Entry, ...], tuple[Check, ...]], ...] = (
     (mtu.ENTRIES, mtu.CHECKS),
     (tunnel_traffic.ENTRIES, tunnel_traffic.CHECKS),
     (host_services.ENTRIES, host_services.CHECKS),
+    (proof_entries.ENTRIES, ()),
 )
-"""The entries and checks of each family's module. A family whose faults cause those of another stands before it."""
+"""The entries and checks of each family's module. A family whose faults cause those of another stands before it.
+
+What only packets show has no checks here: it is found by the analysis of a live proof.
+"""
 
 CATALOGUE: dict[str, Entry] = {entry.code: entry for entries, _ in FAMILIES for entry in entries}
 """By code; an entry's position is its rank: among findings of one severity the first is told first."""

@@ -28,7 +28,13 @@ def _loses(finding: Finding, catalogue: Mapping[str, Entry]) -> bool:
 def _ended(way: Direction, findings: list[Finding]) -> Direction:
     if way.disposition not in (Disposition.DELIVERED, Disposition.UNKNOWN):
         return way
-    stops = {spot.number: one for one in findings for spot in one.hops if spot.direction == way.name}
+    numbers = {hop.number for hop in way.hops}
+    stops = {
+        spot.number: one
+        for one in findings
+        for spot in one.hops
+        if spot.direction == way.name and spot.number in numbers
+    }
     if not stops:
         return way
     number = min(stops)
