@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from calitui.session import Options, Session, open_session
 from tests.lab.clusters import CLUSTERS
 from tests.lab.lab import Lab
 
@@ -31,3 +35,17 @@ def trace(lab: Lab, source: str, destination: str, *words: str, sudo: bool = Tru
     assert done.stdout, done.stderr
     decoded: dict[str, Any] = msgspec.json.decode(done.stdout)
     return done.returncode, decoded
+
+
+@contextlib.contextmanager
+def live(lab: Lab) -> Iterator[Session]:
+    """A session as `calitui` opens it, in the lab's client namespace; the test is skipped without an API server."""
+    if lab.without_api:
+        pytest.skip(lab.without_api)
+    options = Options(kubeconfig=str(lab.kubeconfig), ssh_config=str(lab.ssh_config), ssh_user="calitui", sudo=True)
+    with lab.inside():
+        session = open_session(options)
+        try:
+            yield session
+        finally:
+            session.close()

@@ -11,7 +11,6 @@ from tests.end_to_end.calitui_in_lab import trace
 from tests.end_to_end.kubelets import kubelets
 from tests.lab.clusters import CLUSTERS
 from tests.lab.lab import Lab
-from tests.lab.plugin import lab_of
 from tests.lab.spec import ClusterSpec
 from tests.lab.visits import Ping, Sighting, Visit, follow
 
@@ -68,16 +67,6 @@ def parameters() -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    # The article's clusters serve other tests of the session too.
-    shared = {"bgp", "ipip"} & {request.param}
-    for found in [request.getfixturevalue(f"{name}_lab") for name in shared] or lab_of(request.param):
-        if found.without_api:
-            pytest.skip(found.without_api)
-        yield found
-
-
-@pytest.fixture(scope="module")
 def visits(lab: Lab) -> dict[Ping, Visit]:
     return follow(lab, [way.ping for way in WAYS if way.cluster == lab.spec.name])
 
@@ -129,7 +118,7 @@ def headers(direction: dict[str, Any]) -> list[tuple[tuple[str, str], ...]]:
     return found
 
 
-@pytest.mark.parametrize(("lab", "way", "via"), parameters(), indirect=["lab"], scope="module")
+@pytest.mark.parametrize(("lab", "way", "via"), parameters(), indirect=["lab"], scope="session")
 @pytest.mark.usefixtures("executable")
 def test_a_trace_names_what_the_packet_crosses(lab: Lab, way: Way, via: str, visits: dict[Ping, Visit]) -> None:
     visit = visits[way.ping]
@@ -146,7 +135,7 @@ def test_a_trace_names_what_the_packet_crosses(lab: Lab, way: Way, via: str, vis
     assert (code, found["verdict"]) == expected, found
 
 
-@pytest.mark.parametrize("lab", ["vxlan"], indirect=True, scope="module")
+@pytest.mark.parametrize("lab", ["vxlan"], indirect=True, scope="session")
 @pytest.mark.parametrize("sudo", [True, False])
 def test_the_outer_address_is_read_from_the_forwarding_database(lab: Lab, sudo: bool) -> None:
     _, found = trace(lab, *lab.spec.pairs[0], sudo=sudo)

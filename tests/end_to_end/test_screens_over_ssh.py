@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 
 import pytest
 
-from calitui.session import Options, Session, open_session
-from tests.end_to_end.calitui_in_lab import EXAMPLES
+from tests.end_to_end.calitui_in_lab import EXAMPLES, live
 from tests.lab.lab import Lab
 from tests.tui.driving import LARGE, SMALL, Driven, opened
 
 pytestmark = [pytest.mark.lab, pytest.mark.apiserver, pytest.mark.timeout(600)]
-
-
-@contextlib.contextmanager
-def live(lab: Lab) -> Iterator[Session]:
-    """A session as `calitui` opens it, in the lab's client namespace."""
-    if lab.without_api:
-        pytest.skip(lab.without_api)
-    options = Options(kubeconfig=str(lab.kubeconfig), ssh_config=str(lab.ssh_config), ssh_user="calitui", sudo=True)
-    with lab.inside():
-        session = open_session(options)
-        try:
-            yield session
-        finally:
-            session.close()
 
 
 async def until(driven: Driven, words: str, seconds: float = 90) -> None:

@@ -79,8 +79,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     `code` is the finding that comes first; "" where nothing but a live packet can tell, for the reason `undetectable`.
     `audit_code` is that of an audit, where reading all nodes tells more than reading the two ends'. `source` and
     `destination` are the ends of the trace, `namespace/name` or an address. `lost` says whether a ping between them
-    gets lost, at `size` bytes if only large ones do. `in_trace` says whether it concerns those ends. `needs` are
-    programs of the machine that not every lab uses.
+    gets lost, at `size` bytes if only large ones do. `in_trace` says whether it concerns those ends,
+    `in_audit` whether it concerns the cluster and not a pair of pods alone. `needs` are programs of the machine that
+    not every lab uses.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     size: int | None = None
     family: int = 4
     in_trace: bool = True
+    in_audit: bool = True
     audit_code: str = ""
     undetectable: str = ""
     needs: tuple[str, ...] = ()

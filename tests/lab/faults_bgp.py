@@ -142,14 +142,13 @@ BGP_FAULTS = (
     ),
     bgp_fault(
         "block-owned-twice",
-        "block-route-wrong-next-hop",
+        "block-owned-twice",
         # BGP prefers the lower router id, which is the wrong one's.
         Bird(
             ELSEWHERE,
             f"s|^filter blocks_of_this_node \\{{ |&if ( net = {BLOCK} ) then accept; |; "
             f"s|^protocol static \\{{ |&route {BLOCK} blackhole; |",
         ),
-        audit_code="block-owned-twice",
     ),
     bgp_fault(
         "unreachable-by-bird",
@@ -189,6 +188,7 @@ BGP_FAULTS = (
         "bgp-peer-is-no-node",
         Bird(HERE, "$a protocol bgp Mesh_10_173_32_77 from mesh { neighbor 10.173.32.77 as 64512; }"),
         lost=False,
+        in_trace=False,
     ),
     bgp_fault(
         "routes-outlive-their-session",

@@ -102,6 +102,16 @@ IPIP_FAULTS: tuple[Fault, ...] = (
         # The lab's nodes have none of Felix's rules, which drop what is not from a node's address.
         lost=False,
     ),
+    _fault(
+        "tunnels-of-two-sizes",
+        "mtu-mixed",
+        Shell(
+            _HERE.name,
+            "ip link set tunl0 mtu 1480",
+            f"ip link set tunl0 mtu {IPIP.tunnel_mtu}",
+        ),
+        lost=False,
+    ),
     _fault("tunl0-left-behind", "tunnel-left-behind", *_left_behind(), lost=False),
     _fault(
         "address-of-docker-with-ipip",

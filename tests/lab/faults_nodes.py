@@ -108,15 +108,20 @@ NODE_FAULTS: tuple[Fault, ...] = (
         ),
         lost=False,
     ),
-    bgp_fault(
-        "container-without-address",
-        "container-address-missing",
-        Shell(
-            HERE,
-            # With a device's last address the kernel removes its routes.
-            f"{_inside(_SOURCE, f'addr del {_SOURCE.ip}/32 dev eth0')}; {_ROUTES_INSIDE}",
-            f"{_inside(_SOURCE, f'addr add {_SOURCE.ip}/32 dev eth0')}",
+    Fault(
+        name="container-without-address",
+        cluster="bgp",
+        undetectable="a container is found by its address: that nobody has it is told as not checked",
+        steps=(
+            Shell(
+                HERE,
+                # With a device's last address the kernel removes its routes.
+                f"{_inside(_SOURCE, f'addr del {_SOURCE.ip}/32 dev eth0')}; {_ROUTES_INSIDE}",
+                f"{_inside(_SOURCE, f'addr add {_SOURCE.ip}/32 dev eth0')}",
+            ),
         ),
+        source=SOURCE,
+        destination=DESTINATION,
     ),
     bgp_fault(
         "proxy-arp-off",
@@ -141,10 +146,14 @@ NODE_FAULTS: tuple[Fault, ...] = (
         "firewall-drops-forwarded",
         Shell(THERE, f"nft '{_FORWARD_DROP}'", "nft delete table ip filter"),
     ),
-    bgp_fault(
-        "policy-drops",
-        "policy-drops-counted",
-        Shell(THERE, f"nft '{_POLICY_DROP}'", "nft delete table ip filter"),
+    Fault(
+        name="policy-drops",
+        cluster="bgp",
+        code="policy-drops-counted",
+        steps=(Shell(THERE, f"nft '{_POLICY_DROP}'", "nft delete table ip filter"),),
+        source=SOURCE,
+        destination=DESTINATION,
+        in_audit=False,
     ),
     Fault(
         name="rules-in-two-backends",

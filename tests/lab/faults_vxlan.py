@@ -18,7 +18,15 @@ _NEAR_POD, _FAR_POD = _NEAR.workloads[0].key, _RACK2.workloads[0].key
 _BLOCK = _THERE.blocks[0]
 
 
-def _fault(name: str, code: str, *steps: Step, lost: bool = True, size: int | None = None) -> Fault:
+def _fault(
+    name: str,
+    code: str,
+    *steps: Step,
+    lost: bool = True,
+    size: int | None = None,
+    in_trace: bool = True,
+    in_audit: bool = True,
+) -> Fault:
     return Fault(
         name=name,
         cluster="vxlan",
@@ -28,6 +36,8 @@ def _fault(name: str, code: str, *steps: Step, lost: bool = True, size: int | No
         destination=_DESTINATION,
         lost=lost,
         size=size,
+        in_trace=in_trace,
+        in_audit=in_audit,
     )
 
 
@@ -148,7 +158,8 @@ VXLAN_FAULTS: tuple[Fault, ...] = (
         _tunnel_changed(f"ip addr flush dev {_DEVICE}; ip addr add 10.244.133.190/32 dev {_DEVICE}; {_FELIX}"),
         lost=False,
     ),
-    _fault("pod-with-a-tunnels-address", "pod-holds-tunnel-address", *_pod_for_tunnel()),
+    # The node answers pings in the pod's place.
+    _fault("pod-with-a-tunnels-address", "pod-holds-tunnel-address", *_pod_for_tunnel(), lost=False),
     _fault(
         "vxlan-never-arrived",
         "tunnel-packets-not-received",
@@ -156,6 +167,8 @@ VXLAN_FAULTS: tuple[Fault, ...] = (
         Shell(UNDERLAY, f"nft '{_DROP_IN_UNDERLAY}'", "nft delete table bridge filter"),
         *(Shell(node.name, _made_anew(node), "") for node in _VXLAN.nodes),
         Shell("worker-1", f"nsenter --net=/run/netns/{_VXLAN.find(_SOURCE)[1].netns} {_PINGS}", ""),
+        # What the third node got is not read.
+        in_trace=False,
     ),
     _fault(
         "wireguard-without-keys",
@@ -163,7 +176,14 @@ VXLAN_FAULTS: tuple[Fault, ...] = (
         Patch(f"{CALICO}/felixconfigurations/default", {"spec": {"wireguardEnabled": True}}),
         lost=False,
     ),
-    _fault("veth-mtu-smaller", "mtu-mixed", Shell("worker-1", _veth_mtu(1400), _veth_mtu(1450)), lost=False),
+    _fault(
+        "veth-mtu-smaller",
+        "mtu-too-big",
+        Shell("worker-1", _veth_mtu(1400), _veth_mtu(1450)),
+        lost=False,
+        # What is too small for others' packets is told where there are others.
+        in_audit=False,
+    ),
     _fault("veth-mtu-too-big", "mtu-too-big", Shell("worker-1", _veth_mtu(1500), _veth_mtu(1450)), size=1500),
     _fault(
         "nic-mtu-too-small",
