@@ -63,7 +63,8 @@ class AuditReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole report.
 
     `rows[i][j]` is the mark from `nodes[i]` to `nodes[j]`, `marks` says what each means. `complete` is false where
-    nodes were still being read.
+    nodes were still being read. `pairs` are those that are not ok, without the pairs that start at a node that was not
+    read: all of these are unknown, for one reason, which is in `unread`.
     """
 
     schema: Literal["calitui.audit/1"]
@@ -116,6 +117,7 @@ def audit_report(audit: Audit) -> AuditReport:
         pairs=tuple(
             PairReport(pair.source, pair.destination, MARKS[pair.reach], pair.codes, pair.reason or None)
             for pair in pairs(audit, Reach.BROKEN, Reach.UNKNOWN)
+            if pair.reach is Reach.BROKEN or pair.source in audit.read
         ),
         findings=tuple(finding_report(finding) for finding in audit.findings),
         unchecked=tuple(unchecked_report(one) for one in audit.unchecked),
