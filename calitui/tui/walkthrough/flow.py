@@ -35,7 +35,10 @@ def _cut(piece: str, room: int, indent: int) -> list[str]:
     """A piece in parts that fit; mostly it is one."""
     if cell_len(piece.rstrip()) <= room - indent:
         return [piece]
-    return chop_cells(piece, room - indent) or [""]
+    parts = chop_cells(piece, room - indent) or [""]
+    if len(parts) > 1 and not parts[-1].strip("".join(_CLOSING)):
+        parts[-2:] = [parts[-2][:-1], parts[-2][-1] + parts[-1]]
+    return parts
 
 
 def _pieces(text: str) -> Iterator[str]:

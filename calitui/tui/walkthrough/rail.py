@@ -86,6 +86,8 @@ def rail(line: Line, slide: Slide, width: int, texts: Texts) -> list[Content]:
         _machine(canvas, column, machine, number, layout.pitch, slide, texts)
         column += _cells(machine, layout.pitch) + layout.gap
         number += len(machine.stations)
+    if slide.between and slide.station == number - 1:  # the next machine is not shown
+        _packet(canvas, min(column - layout.gap + 3, width - 3), slide, None)
     if layout.cut:
         canvas.write(1, 0, "…", "$dim")
     return canvas.lines()
@@ -182,7 +184,7 @@ def _label(canvas: Canvas, left: int, inner: int, centre: int, pitch: int, text:
     canvas.write(2, column, text, "bold $foreground on $cursor-ground" if current else "$dim")
 
 
-def _packet(canvas: Canvas, centre: int, slide: Slide, station: Station) -> None:
+def _packet(canvas: Canvas, centre: int, slide: Slide, station: Station | None) -> None:
     glyph = packet_glyph(slide, station)
     lost = "✖" in glyph
     canvas.write(1, centre - len(glyph) // 2, glyph, "bold $bad" if lost else "bold $warn")
