@@ -85,8 +85,8 @@ class _Picture:
                 self._mark(pair, Reach.UNKNOWN)
                 self.reasons.setdefault(pair, judged.reason)
             return
-        # Whether the router knows the pods can't be read, so a bare packet may get there.
-        bare = judged.state is State.BARE
+        # Whether a router knows the pods can't be read, so a bare packet may get there.
+        bare = judged.state in (State.BARE, State.BY_DEFAULT)
         if not bare or self._reach(pair) is not Reach.BROKEN:
             self._mark(pair, Reach.UNKNOWN if bare else Reach.BROKEN)
         self.reasons.setdefault(pair, f"route to {judged.claim.cidr}: {judged.state.value}")

@@ -199,6 +199,22 @@ def test_many_missing_routes_are_one_finding_on_the_node_they_have_in_common() -
     assert all(len(one.affected) == 3 for one in found)
 
 
+def test_a_block_that_nobody_has_a_route_to_is_one_finding_on_its_owner() -> None:
+    """Two nodes lack the block of a third, and nothing else."""
+    third = msgspec.structs.replace(seed.node("ipip", A, without=[FORWARD]), name=C)
+    facts = cluster("ipip", pods=())
+    found = findings(facts, (*seed.pair("ipip", seed.node("ipip", A, without=[FORWARD])), third))
+    lacking = [one for one in found if one.code == "block-route-missing" and one.subject == "192.168.210.128/26"]
+    assert [(one.node, sorted(one.affected)) for one in lacking] == [(B, [A, C])]
+    assert "2 nodes have no route" in lacking[0].summary
+
+
+def test_with_routers_that_speak_bgp_the_default_route_may_be_meant() -> None:
+    facts = cluster("bgp", bgp=(BGPConfiguration("default", mesh=False),), bgp_peers=(BGPPeer("tor", "10.173.32.1"),))
+    found = findings(facts, seed.pair("bgp", seed.node("bgp", A, without=[PLAIN])))
+    assert [(one.code, one.severity) for one in found] == [("block-route-missing", Severity.INFO)]
+
+
 def test_bird_has_it_and_the_kernel_does_not() -> None:
     text = "192.168.210.128/26 via 10.173.32.26 on eth0 [Mesh_10_173_32_26 2026-01-01] * (100/0) [i]\n"
     bird = Bird(4, "/var/run/calico/bird.ctl", BirdAnswer(routes=parse_bird(text).routes), complete=True)

@@ -67,7 +67,7 @@ def test_json_names_pairs_and_their_causes() -> None:
         "reason": None,
     }
     assert {pair["from"] for pair in data["pairs"]} == {"k8s-calico1", "k8s-calico2", "k8s-calico3"}
-    assert any("k8s-calico4" == entry["node"] and "refused" in entry["reason"] for entry in data["unread"])
+    assert any(entry["node"] == "k8s-calico4" and "refused" in entry["reason"] for entry in data["unread"])
     assert data["counts"] == {
         "nodes": 4, "read": 3, "pods": 12, "blocks": 3, "ok": 2, "broken": 4, "unknown": 3, "errors": 1, "warnings": 1,
     }  # fmt: skip

@@ -52,7 +52,8 @@ def between_nodes(scene: Scene) -> Iterator[Finding | Unchecked]:
     yield from _not_known(by_state.get(State.NOT_KNOWN, ()))
     for state, entry, words in WORDS:
         yield from _each(scene, entry, by_state.get(state, ()), words)
-    yield from _missing(scene, by_state.get(State.MISSING, ()))
+    for state in (State.MISSING, State.BY_DEFAULT):
+        yield from _missing(scene, by_state.get(state, ()))
 
 
 def _not_known(judged: Iterable[Judged]) -> Iterator[Unchecked]:
@@ -146,13 +147,21 @@ def _poor(scene: Scene, node: str, members: list[Judged]) -> Finding:
     owners = sorted({one.claim.node for one in members})
     blocks = [one.claim.cidr for one in members]
     where = f"pods on {owners[0]} ({blocks[0]})" if len(owners) == 1 else f"the pods of {len(owners)} other nodes"
-    summary = f"{node} has no route to {where}: its packets for them go to the default gateway, or nowhere."
+    then = (
+        "the routers that BGP is spoken with may know the way"
+        if members[0].state is State.BY_DEFAULT
+        else "its packets for them go to the default gateway, or nowhere"
+    )
+    summary = f"{node} has no route to {where}: {then}."
     evidence = [_absence(scene, one) for one in members[:MOST_LINES]] + [
         one.claim.source for one in members[:MOST_LINES]
     ]
     subject = blocks[0] if len(set(blocks)) == 1 else f"{len(blocks)} blocks"
     fix = (f"ssh {node} birdcl -s /var/run/calico/bird.ctl show protocols", *restart(scene, node))
-    return entries.MISSING.found(node, summary, evidence=evidence, fix=fix, subject=subject, affected=owners)
+    severity = Severity.INFO if members[0].state is State.BY_DEFAULT else None
+    return entries.MISSING.found(
+        node, summary, evidence=evidence, fix=fix, subject=subject, affected=owners, severity=severity
+    )
 
 
 def _lost(scene: Scene, owner: str, members: list[Judged]) -> Finding:
@@ -165,8 +174,9 @@ def _lost(scene: Scene, owner: str, members: list[Judged]) -> Finding:
     evidence = [_absence(scene, one) for one in members[:MOST_LINES]] + [members[0].claim.source]
     fix = (f"ssh {owner} birdcl -s /var/run/calico/bird.ctl show protocols", *restart(scene, owner))
     subject = blocks[0] if len(blocks) == 1 else f"{len(blocks)} blocks"
+    severity = Severity.INFO if members[0].state is State.BY_DEFAULT else None
     return entries.MISSING.found(
-        owner, summary, evidence=dict.fromkeys(evidence), fix=fix, subject=subject, affected=nodes
+        owner, summary, evidence=dict.fromkeys(evidence), fix=fix, subject=subject, affected=nodes, severity=severity
     )
 
 

@@ -188,4 +188,5 @@ MISSING = Entry(
     reference="Calico docs, Troubleshooting: Check the routes",
     steps=_ROUTE,
     explains=_ASYMMETRY,
+    loses=True,
 )

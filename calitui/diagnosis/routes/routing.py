@@ -20,6 +20,7 @@ from calitui.trace.fib import table_name
 
 _TUNNELS = {Carriage.IPIP: ("tunl0", "ipip"), Carriage.VXLAN: ("vxlan.calico", "vxlan")}
 _CALICO = frozenset({"bird", "12", "80", "", "boot"})
+_DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 _BY_HAND = frozenset({"", "boot"})
 
 
@@ -28,6 +29,7 @@ class State(StrEnum):
 
     AS_EXPECTED = "as expected"
     MISSING = "missing"
+    BY_DEFAULT = "missing, and the routers may know"
     BLACKHOLE = "blackhole"
     UNREACHABLE = "unreachable"
     WRONG_NEXT_HOP = "wrong next hop"
@@ -96,7 +98,10 @@ class Routing:
             return Judged(node, claim, State.NOT_KNOWN, reason=reason)
         route = route or _covering(place, claim)
         if route is None:
-            return Judged(node, claim, State.MISSING, expected)
+            told = (
+                not self.expectation.is_full_mesh and expected.carriage is Carriage.PLAIN and _has_default(place, claim)
+            )
+            return Judged(node, claim, State.BY_DEFAULT if told else State.MISSING, expected)
         if route.kind == "blackhole":
             return Judged(node, claim, State.BLACKHOLE, expected, route)
         if route.kind != "unicast":
@@ -161,7 +166,7 @@ class Routing:
         return any(
             gateway in (route.gateway, *(hop.gateway for hop in route.next_hops))
             for route in place.namespace.routes
-            if route.prefix in ("0.0.0.0/0", "::/0")
+            if route.prefix in _DEFAULTS.values()
         )
 
     def _is_foreign(self, node: str, route: Route, expected: Expected) -> bool:
@@ -202,7 +207,7 @@ def _covering(place: Place, claim: Claim) -> Route | None:
         match = place.fib.lookup(_inside(around))
     except ValueError:
         return None
-    if match is None or match.route is None or match.route.prefix in ("0.0.0.0/0", "::/0"):
+    if match is None or match.route is None or match.route.prefix in _DEFAULTS.values():
         return None
     found = network(match.route.prefix)
     if found is None or found.prefixlen > around.prefixlen:
@@ -210,6 +215,10 @@ def _covering(place: Place, claim: Claim) -> Route | None:
     pool = network(claim.pool.cidr) if claim.pool is not None else None
     inside = pool is not None and found.version == pool.version and found.prefixlen >= pool.prefixlen
     return match.route if inside else None
+
+
+def _has_default(place: Place, claim: Claim) -> bool:
+    return any(route.prefix == _DEFAULTS[claim.family] for route in place.namespace.routes)
 
 
 def _inside(around: Network) -> str:
