@@ -201,7 +201,9 @@ def test_many_missing_routes_are_one_finding_on_the_node_they_have_in_common() -
 
 def test_a_block_that_nobody_has_a_route_to_is_one_finding_on_its_owner() -> None:
     """Two nodes lack the block of a third, and nothing else."""
-    third = msgspec.structs.replace(seed.node("ipip", A, without=[FORWARD]), name=C)
+    own = "blackhole 192.168.97.0/26 proto bird"
+    there = "192.168.97.0/26 via 10.173.32.23 dev tunl0 proto bird onlink"
+    third = msgspec.structs.replace(seed.node("ipip", A, without=[FORWARD, own], more=[there]), name=C)
     facts = cluster("ipip", pods=())
     found = findings(facts, (*seed.pair("ipip", seed.node("ipip", A, without=[FORWARD])), third))
     lacking = [one for one in found if one.code == "block-route-missing" and one.subject == "192.168.210.128/26"]
