@@ -18,6 +18,7 @@ from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
 from calitui.nodes.local import LocalReader, is_this_node
 from calitui.nodes.local.machine import Machine, read_machine, unsupported
+from calitui.nodes.proving.held import Prover
 from calitui.nodes.reading import Reader
 from calitui.nodes.ssh.prompts import NoPrompts, Prompts
 from calitui.nodes.ssh.reader import SshReader
@@ -43,6 +44,21 @@ def open_reader(options: Options, prompts: Prompts | None, api: Api, pods: Calla
     return ssh if options.via == "ssh" else AutoReader(LocalReader(), ssh, _exec(api, pods))
 
 
+def open_provers(reader: Reader) -> dict[str, Prover]:
+    """How commands of a live proof are run on nodes that `reader` reads, by the `via` of what it read."""
+    if isinstance(reader, AutoReader):
+        return {via: prover for one in reader.ways for via, prover in open_provers(one).items()}
+    if isinstance(reader, LocalReader):
+        from calitui.nodes.local.held import LocalProver
+
+        return {"local": LocalProver()}
+    if isinstance(reader, SshReader):
+        from calitui.nodes.ssh.held import SshProver
+
+        return {"ssh": SshProver(reader)}
+    return _exec_provers(reader)
+
+
 def ssh_options(options: Options) -> SshOptions:
     """What concerns SSH of a session's options."""
     return SshOptions(
@@ -65,6 +81,11 @@ class AutoReader:
         self._machine = machine
         self._lock = threading.Lock()
         self._refused: dict[str, str] = {}
+
+    @property
+    def ways(self) -> tuple[Reader, ...]:
+        """The ways it picks from."""
+        return self._local, self._ssh, self._execs
 
     def read(
         self,
@@ -102,7 +123,7 @@ class AutoReader:
 
     def close(self) -> None:
         """Close all ways."""
-        for reader in (self._local, self._ssh, self._execs):
+        for reader in self.ways:
             reader.close()
 
     def _is_here(self, node: Node) -> str | None:
@@ -118,6 +139,13 @@ def _exec(api: Api, pods: Callable[[], tuple[Pod, ...]]) -> Reader:
     from calitui.nodes.exec.reader import ExecReader
 
     return ExecReader(api.new_client, pods)
+
+
+def _exec_provers(reader: Reader) -> dict[str, Prover]:
+    from calitui.nodes.exec.held import ExecProver
+    from calitui.nodes.exec.reader import ExecReader
+
+    return {"exec": ExecProver(reader)} if isinstance(reader, ExecReader) else {}
 
 
 def _reason(facts: NodeFacts) -> str:

@@ -3,6 +3,7 @@
 #   sh -s -- MODE ...     with this text on standard input, which then stays open: when it ends, so does everything
 #
 #   tools                                                        which programs there are, and whether this is root
+#   counts                                                       /proc/net/netstat
 #   watch NETNS HOLDS DEVICE SECONDS COUNT BYTES FILTER ...      a capture, its packets on standard output
 #   ping NETNS HOLDS DESTINATION COUNT SIZE do|dont IDENTIFIER PATTERN         echo requests
 #   tcp NETNS HOLDS DESTINATION PORT COUNT                       connections that are closed as soon as they are made
@@ -253,18 +254,22 @@ main() {
   done </proc/self/status
   mode=${1:-}
   [ $# -eq 0 ] || shift
-  if [ "$mode" != tools ]; then
-    [ $# -ge 5 ] || refuse 'too few arguments'
-    enter "$1" "$2"
-    shift 2
-  fi
+  case $mode in
+    tools | counts) ;;
+    *)
+      [ $# -ge 5 ] || refuse 'too few arguments'
+      enter "$1" "$2"
+      shift 2
+      ;;
+  esac
   case $mode,$# in
     tools,0) tools ;;
+    counts,0) cat /proc/net/netstat ;;
     watch,[5-9] | watch,??*) watch "$@" ;;
     ping,6) echo_requests "$@" ;;
     tcp,3) knock tcp "$@" 00 ;;
     udp,4) knock udp "$@" ;;
-    *) refuse 'usage: tools | watch ... | ping ... | tcp ... | udp ...' ;;
+    *) refuse 'usage: tools | counts | watch ... | ping ... | tcp ... | udp ...' ;;
   esac
   exit "$status"
 }

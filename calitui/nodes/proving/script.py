@@ -41,8 +41,8 @@ _TRY = re.compile(r"^=== try \d+\n(.*?)\n=== status (\d+)$", re.MULTILINE | re.D
 _NO_ANSWER = 124
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where on a node: in the namespace `netns`, in which the address `holds` must be found if it is not empty."""
+class Where(msgspec.Struct, frozen=True):
+    """A place on a node: in the namespace `netns`, in which the address `holds` must be found if it is not empty."""
 
     netns: str = HERE
     holds: str = ""
@@ -83,7 +83,14 @@ class Answers(msgspec.Struct, frozen=True):
     refused: str = ""
 
 
-def watch(place: Place, filter_text: str, *, seconds: int, count: int, snaplen: int, device: str = "any") -> list[str]:
+TOOLS = ("tools",)
+"""The words that ask which programs there are."""
+
+COUNTS = ("counts",)
+"""The words that ask what the kernel counted."""
+
+
+def watch(place: Where, filter_text: str, *, seconds: int, count: int, snaplen: int, device: str = "any") -> list[str]:
     """The words for a capture of `count` packets of `snaplen` bytes each, for `seconds` at most.
 
     Raises:
@@ -98,7 +105,7 @@ def watch(place: Place, filter_text: str, *, seconds: int, count: int, snaplen: 
 
 
 def ping(
-    place: Place,
+    place: Where,
     destination: str,
     *,
     count: int,
@@ -117,7 +124,7 @@ def ping(
     return [*words, "-" if identifier is None else _number(identifier, 65_535), _pattern(pattern)]
 
 
-def tcp(place: Place, destination: str, port: int, *, count: int) -> list[str]:
+def tcp(place: Where, destination: str, port: int, *, count: int) -> list[str]:
     """The words for `count` connections to a port.
 
     Raises:
@@ -126,7 +133,7 @@ def tcp(place: Place, destination: str, port: int, *, count: int) -> list[str]:
     return ["tcp", *_place(place), _address(destination), _number(port, 65_535), _number(count, MOST_PROBES)]
 
 
-def udp(place: Place, destination: str, port: int, *, count: int, pattern: str) -> list[str]:
+def udp(place: Where, destination: str, port: int, *, count: int, pattern: str) -> list[str]:
     """The words for `count` datagrams that hold `pattern`, which is in hex.
 
     Raises:
@@ -158,6 +165,23 @@ def parse_tools(output: bytes) -> Tools:
         identifier="ping identifier" in lines,
         refused=refused,
     )
+
+
+def parse_counts(output: bytes) -> dict[str, int]:
+    """The kernel's counters by name, of `counts`: pairs of lines, names and numbers (`/proc/net/netstat`, proc(5))."""
+    found: dict[str, int] = {}
+    lines = [
+        line.split() for line in output.partition(STARTED)[2][:_MOST_HEADER].decode("utf-8", "replace").splitlines()
+    ]
+    for names, numbers in zip(lines[::2], lines[1::2], strict=False):
+        if names[:1] == numbers[:1]:
+            pairs = zip(names[1:], numbers[1:], strict=False)
+            found |= {
+                name: int(number)
+                for name, number in pairs
+                if number.isascii() and number.isdecimal() and len(number) < 20
+            }
+    return found
 
 
 def parse_watch(output: bytes) -> Captured:
@@ -205,7 +229,7 @@ def _lines(output: bytes) -> tuple[str, ...]:
     return tuple(clean(line)[:300] for line in text.splitlines() if line.strip() and not line.startswith("=== "))
 
 
-def _place(place: Place) -> list[str]:
+def _place(place: Where) -> list[str]:
     if place.netns != HERE and (not _NETNS.fullmatch(place.netns) or place.netns.rpartition("/")[2] in (".", "..")):
         raise ValueError(f"{place.netns!r} is not a network namespace that can be named in a command")
     return [place.netns, _address(place.holds) if place.holds else HERE]
