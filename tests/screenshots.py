@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import html
 import itertools
 import os
 import re
@@ -17,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import resvg_py
+from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from calitui.session import Progress, Session
@@ -26,17 +28,32 @@ from calitui.tui.home.screen import HomeScreen
 from calitui.tui.mesh.screen import MeshScreen
 from calitui.tui.themes import DARK, LIGHT
 from calitui.tui.trace.screen import TraceScreen
+from calitui.tui.walkthrough.screen import WalkthroughScreen
+from calitui.walkthrough.wording import Language
 
 SIZES = ((120, 36), (80, 24))
 DEMOS = {
     "ipip": ("huang1/huangtest-69d9fddd97-2b8hr", "huang2/hhh-6897d64fcd-kqsj4"),
     "bgp": ("huang2/hhh-6897d64fcd-4zph4", "huang1/huangtest-69d9fddd97-pbvvw"),
 }
+WALKED = "ipip"
 MOST_BROKEN = 2
 """Clusters with a fault that are drawn if none is named."""
 FAMILY = "DejaVu Sans Mono"
 FONT_FOLDERS = ("/usr/share/fonts/truetype/dejavu", "/usr/share/fonts/TTF", "/usr/share/fonts/dejavu-sans-mono-fonts")
 FONT_FILES = ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf")
+CHINESE_FONTS = (
+    "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc",
+    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
+)
+"""Where DejaVu has no glyph; Chinese pictures are written as SVG only where none of them is there."""
+CHINESE_FAMILIES = "Noto Sans Mono CJK SC, WenQuanYi Zen Hei Mono, PingFang SC, Microsoft YaHei, monospace"
+CELL = 12.2
+"""Units of a cell in Rich's SVG."""
+WALKS = ((Language.EN, 4), (Language.ZH, 4), (Language.EN, 6))
+"""Walkthroughs of `ipip`, by language and steps from the start: tunl0, and the network between the machines."""
 PATIENCE = 30.0
 """Seconds until a screen must be there."""
 
@@ -48,6 +65,40 @@ def fonts() -> list[str]:
         if len(found) == len(FONT_FILES):
             return found
     return []
+
+
+def chinese_fonts() -> list[str]:
+    """The first font for Chinese that is there."""
+    return [name for name in CHINESE_FONTS if Path(name).exists()][:1]
+
+
+_RUN = re.compile(r'<text class="([^"]*)" x="([\d.]+)" y="([\d.]+)" textLength="[\d.]+" ([^>]*)>([^<]*)</text>')
+
+
+def widened(svg: str) -> str:
+    """Give wide characters two cells: Rich counts one for each and would press them together.
+
+    A run with some is taken apart, so that what stands beside them stays in its column.
+    """
+
+    def apart(run: re.Match[str]) -> str:
+        style, x, y, rest, escaped = run.groups()
+        text = html.unescape(escaped)
+        if cell_len(text) == len(text):
+            return run.group()
+        drawn, column = [], float(x)
+        for wide, marks in itertools.groupby(text, lambda mark: cell_len(mark) > 1):
+            piece = "".join(marks)
+            length = cell_len(piece) * CELL
+            family = f' font-family="{CHINESE_FAMILIES}"' if wide else ""
+            drawn.append(
+                f'<text class="{style}" x="{column:g}" y="{y}" textLength="{length:g}" {rest}{family}>'
+                f"{html.escape(piece).replace(' ', '&#160;')}</text>"
+            )
+            column += length
+        return "".join(drawn)
+
+    return _RUN.sub(apart, svg)
 
 
 def png(svg: str, font_files: list[str]) -> bytes:
@@ -78,6 +129,7 @@ def write(app: CalituiApp, folder: Path, name: str, font_files: list[str]) -> No
     svg = re.sub(r"terminal-\d+", "terminal-calitui", svg)
     svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font-family: Fira Code, monospace", f"font-family: {FAMILY}, Menlo, Consolas, monospace", svg)
+    svg = widened(svg)
     (folder / f"{name}.svg").write_text(svg, "utf-8")
     if font_files:
         (folder / f"{name}.png").write_bytes(png(svg, font_files))
@@ -163,6 +215,35 @@ async def shoot_broken(session: Session, demo: str, folder: Path) -> None:
                 write(app, folder, f"mesh-{demo}-{width}x{height}-light", font_files)
 
 
+def walkthrough_is_there(app: CalituiApp) -> bool:
+    """Whether the walkthrough is on top."""
+    return isinstance(app.screen, WalkthroughScreen)
+
+
+async def shoot_walkthrough(session: Session, demo: str, ends: tuple[str, str], folder: Path) -> None:
+    """The walkthrough of one demo in every size and both languages, at its most telling steps."""
+    font_files = fonts() + chinese_fonts()
+    read_at = session.cluster().read_at
+    for width, height in SIZES:
+        for language, steps in WALKS:
+            drawable = fonts() and (chinese_fonts() or language is Language.EN)
+            app = CalituiApp(
+                session,
+                theme=DARK,
+                source=ends[0],
+                destination=ends[1],
+                now=lambda: read_at + 60,
+                language=language,
+                walking=True,
+            )
+            async with app.run_test(size=(width, height)) as pilot:
+                await settled(pilot, partial(walkthrough_is_there, app))
+                await pilot.press(*["right"] * steps)
+                await pilot.pause()
+                name = f"walkthrough-{demo}-{language.value}-{steps + 1}-{width}x{height}"
+                write(app, folder, name, font_files if drawable else [])
+
+
 def main() -> None:
     """Write every picture."""
     from calitui.session import demos, open_demo
@@ -183,6 +264,8 @@ def main() -> None:
                 shoot(session, demo, DEMOS[demo], folder) if demo in DEMOS else shoot_broken(session, demo, folder)
             )
             asyncio.run(shooting)
+            if demo == WALKED:
+                asyncio.run(shoot_walkthrough(session, demo, DEMOS[demo], folder))
         finally:
             session.close()
 
