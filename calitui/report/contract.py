@@ -19,6 +19,7 @@ from calitui.report.findings import (
     finding_report,
     unchecked_report,
 )
+from calitui.report.proof import ObservedReport, ProofReport, observed_report, proof_report
 from calitui.report.since import Since, SinceReport, since_report
 from calitui.report.sizes import SizesReport, sizes_report
 from calitui.report.words import moment
@@ -70,7 +71,10 @@ class NextHopReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HopReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One step. `packet` is outermost first; `lines` are the evidence verbatim; `ends` is set where the path ends."""
+    """One step. `packet` is outermost first; `lines` are the evidence verbatim; `ends` is set where the path ends.
+
+    `observed` is what a live proof saw here, null without one.
+    """
 
     number: int
     step: Step
@@ -87,6 +91,7 @@ class HopReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     disagreement: str | None
     next_hops: tuple[NextHopReport, ...]
     ends: Disposition | None
+    observed: ObservedReport | None
 
 
 class DirectionReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,7 +135,7 @@ class TraceReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole report. `taken_at` is RFC 3339 in UTC, null where the facts carry no time.
 
     `family` is 4 or 6; `other_family` is the same pair over the other one, null where the ends don't have both.
-    `since` is null unless an earlier reading was given to compare with.
+    `since` is null unless an earlier reading was given to compare with, `proof` unless packets were sent.
     """
 
     schema: Literal["calitui.trace/1"]
@@ -148,6 +153,7 @@ class TraceReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     other_family: TraceReport | None
     unchecked: tuple[UncheckedReport, ...]
     since: SinceReport | None
+    proof: ProofReport | None
 
 
 def as_json(trace: Trace, since: Since | None = None) -> bytes:
@@ -182,6 +188,7 @@ def report(trace: Trace, since: Since | None = None) -> TraceReport:
         other_family=report(trace.other_family) if trace.other_family is not None else None,
         unchecked=tuple(unchecked_report(one) for one in trace.unchecked),
         since=since_report(since, trace) if since is not None else None,
+        proof=proof_report(trace, trace.proof) if trace.proof is not None else None,
     )
 
 
@@ -228,4 +235,5 @@ def _hop(hop: Hop) -> HopReport:
             for choice in hop.next_hops
         ),
         ends=hop.ends,
+        observed=observed_report(hop.observed) if hop.observed is not None else None,
     )

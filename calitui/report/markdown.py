@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from calitui.report.escaping import fenced, prose, span
 from calitui.report.findings import finding_blocks, mark_line, marks, unchecked_blocks
+from calitui.report.proof import proof_blocks
+from calitui.report.proved import mark, predicted_line, proof_line, seen_line
 from calitui.report.since import Since, since_blocks
 from calitui.report.sizes import sizes_blocks
 from calitui.report.words import (
@@ -29,7 +31,8 @@ def as_markdown(trace: Trace, since: Since | None = None) -> str:
     """The trace as GitHub-flavoured Markdown: verdict, ends, causes, each direction's hops, what was not read."""
     blocks = [
         f"## Packet path {span(trace.source.label)} → {span(trace.destination.label)}",
-        f"**{prose(verdict_line(trace))}**",
+        *([f"**{prose(proof_line(trace))}**"] if trace.proof is not None else []),
+        f"**{prose(predicted_line(trace, verdict_line(trace)))}**",
         "\n".join(
             [
                 f"- Source: {prose(endpoint_line(trace.source))}",
@@ -46,9 +49,10 @@ def as_markdown(trace: Trace, since: Since | None = None) -> str:
         blocks.append("### Findings")
         for finding in trace.findings:
             blocks += finding_blocks(finding)
+    blocks += proof_blocks(trace)
     belongs = marks(trace.findings)
     for direction in trace.directions:
-        blocks += _direction(direction, belongs)
+        blocks += _direction(trace, direction, belongs)
     if trace.unread:
         blocks.append("### Not read")
         lines = (unread_line(missing.node, missing.what, missing.reason) for missing in trace.unread)
@@ -59,21 +63,26 @@ def as_markdown(trace: Trace, since: Since | None = None) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _direction(direction: Direction, belongs: dict[Spot, list[Finding]]) -> list[str]:
+def _direction(trace: Trace, direction: Direction, belongs: dict[Spot, list[Finding]]) -> list[str]:
     title = direction_line(direction)
     blocks = [f"### {prose(title[:1].upper() + title[1:])}"]
     if not direction.hops:
         return [*blocks, "No hop is known."]
     rows = ["| # | step | node | device | route | evidence | MTU |", "|--:|---|---|---|---|---|--:|"]
+    if trace.proof is not None:
+        rows = [
+            "| # | step | node | device | route | predicted | observed | MTU |",
+            "|--:|---|---|---|---|---|---|--:|",
+        ]
     findings = {hop.number: belongs.get(Spot(direction.name, hop.number), []) for hop in direction.hops}
-    rows += [_row(hop, findings[hop.number]) for hop in direction.hops]
+    rows += [_row(hop, findings[hop.number], proved=trace.proof is not None) for hop in direction.hops]
     blocks.append("\n".join(rows))
     for hop in direction.hops:
-        blocks += _detail(hop, findings[hop.number])
+        blocks += _detail(hop, findings[hop.number], seen_line(trace, direction, hop))
     return blocks + sizes_blocks(path_mtu(direction))
 
 
-def _row(hop: Hop, findings: list[Finding]) -> str:
+def _row(hop: Hop, findings: list[Finding], *, proved: bool) -> str:
     ends = f", {hop.ends.value}" if hop.ends is not None else ""
     cells = [
         str(hop.number),
@@ -82,13 +91,21 @@ def _row(hop: Hop, findings: list[Finding]) -> str:
         span(hop.device or "", cell=True),
         span(hop.route or "", cell=True),
         hop.evidence.value,
+        *([_observed(hop)] if proved else []),
         str(hop.mtu) if hop.mtu is not None else "",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def _detail(hop: Hop, findings: list[Finding]) -> list[str]:
+def _observed(hop: Hop) -> str:
+    words = mark(hop)
+    return f"**{words}**" if words == "not seen" else words
+
+
+def _detail(hop: Hop, findings: list[Finding], seen: str) -> list[str]:
     sentences = [hop.explanation]
+    if seen:
+        sentences.append(f"{seen[:1].upper()}{seen[1:]}.")
     if hop.reason:
         sentences.append(f"Why: {hop.reason.rstrip('.')}.")
     if hop.disagreement:

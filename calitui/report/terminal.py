@@ -12,6 +12,8 @@ from rich.text import Text
 from calitui.facts.text import clean
 from calitui.report.findings import STYLE, mark_line, marks, write_finding, write_unchecked
 from calitui.report.page import INDENT, LABEL, Page
+from calitui.report.proof import write_proof
+from calitui.report.proved import mark, predicted_line, proof_line, proved_verdict, seen_line
 from calitui.report.since import Since, write_since
 from calitui.report.sizes import write_sizes
 from calitui.report.words import (
@@ -37,13 +39,16 @@ _EVIDENCE_STYLE = {
     Evidence.INFERRED: "yellow",
     Evidence.NOT_READ: "yellow",
 }
+_SEEN_STYLE = {True: "bold green", False: "bold red", None: "yellow"}
 
 
 def as_text(trace: Trace, width: int, colour: bool, since: Since | None = None) -> str:
     """The trace as lines of text, ending in a newline; `width` is in columns, `colour` allows ANSI colours."""
     page = Page(width, colour)
     page.line(Text(clean(trace.source.label), "bold"), Text(" → "), Text(clean(trace.destination.label), "bold"))
-    page.prose("", verdict_line(trace), 0, _VERDICT_STYLE[trace.verdict])
+    if trace.proof is not None:
+        page.prose("", proof_line(trace), 0, _VERDICT_STYLE[proved_verdict(trace)])
+    page.prose("", predicted_line(trace, verdict_line(trace)), 0, "" if trace.proof else _VERDICT_STYLE[trace.verdict])
     page.line()
     page.prose("source", endpoint_line(trace.source), 0)
     page.prose("destination", endpoint_line(trace.destination), 0)
@@ -60,9 +65,10 @@ def as_text(trace: Trace, width: int, colour: bool, since: Since | None = None) 
         page.line(Text("findings", "bold"))
         for finding in trace.findings:
             write_finding(page, finding)
+    write_proof(page, trace)
     belongs = marks(trace.findings)
     for direction in trace.directions:
-        _direction(page, direction, belongs)
+        _direction(page, trace, direction, belongs)
     if trace.unread:
         page.line()
         page.line(Text("not read", "bold yellow"))
@@ -74,7 +80,7 @@ def as_text(trace: Trace, width: int, colour: bool, since: Since | None = None) 
     return page.text()
 
 
-def _direction(page: Page, direction: Direction, belongs: dict[Spot, list[Finding]]) -> None:
+def _direction(page: Page, trace: Trace, direction: Direction, belongs: dict[Spot, list[Finding]]) -> None:
     page.line()
     good = direction.disposition is Disposition.DELIVERED
     doubtful = direction.disposition is Disposition.UNKNOWN
@@ -82,19 +88,22 @@ def _direction(page: Page, direction: Direction, belongs: dict[Spot, list[Findin
     if not direction.hops:
         page.prose("", "no hop is known", 2)
     for hop in direction.hops:
-        _hop(page, hop, belongs.get(Spot(direction.name, hop.number), []))
+        _hop(page, hop, belongs.get(Spot(direction.name, hop.number), []), seen_line(trace, direction, hop))
     write_sizes(page, path_mtu(direction))
 
 
-def _hop(page: Page, hop: Hop, findings: list[Finding]) -> None:
+def _hop(page: Page, hop: Hop, findings: list[Finding], seen: str) -> None:
     where = "  ".join(clean(part) for part in (hop.node or "node not known", hop.device) if part)
     page.line(
         Text(f"{hop.number:>3}  "),
         Text(hop.step.value, "bold"),
         Text(f"  {where}  "),
         Text(f"[{hop.evidence.value}]", _EVIDENCE_STYLE[hop.evidence]),
+        *([Text(f" [{mark(hop)}]", _SEEN_STYLE[hop.observed.seen])] if hop.observed is not None else []),
         *([Text(f"  ends here: {hop.ends.value}", "bold")] if hop.ends is not None else []),
     )
+    if seen:
+        page.prose("observed", seen, INDENT)
     if hop.explanation:
         page.prose("what", hop.explanation, INDENT)
     if hop.reason:
