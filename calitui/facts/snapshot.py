@@ -10,6 +10,7 @@ import msgspec
 from calitui.errors import SnapshotError
 from calitui.facts.cluster import Cluster
 from calitui.facts.node import NodeFacts
+from calitui.facts.proof import Proof
 from calitui.facts.text import clean, is_unsafe
 
 SCHEMA = "calitui.snapshot/1"
@@ -21,13 +22,17 @@ _ESCAPED = re.compile(rb"\\u|\\[bfnrt]")
 
 
 class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A cluster and the nodes that were read. `taken_at` is seconds since the epoch, `written_by` calitui's version."""
+    """A cluster and the nodes that were read. `taken_at` is seconds since the epoch, `written_by` calitui's version.
+
+    `proofs` are live proofs of some pairs; the ends of each are its probe's.
+    """
 
     cluster: Cluster
     nodes: tuple[NodeFacts, ...] = ()
     taken_at: float = 0.0
     written_by: str = ""
     title: str = ""
+    proofs: tuple[Proof, ...] = ()
 
 
 class _Envelope(msgspec.Struct):
