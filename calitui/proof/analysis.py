@@ -25,11 +25,12 @@ _BADNESS = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
 class _Way(msgspec.Struct, frozen=True):
-    """What became of one direction."""
+    """What became of one direction; `delivered` is whether its packets were seen to arrive, or were answered."""
 
     direction: Direction
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    delivered: bool = False
 
 
 def prove(trace: Trace, proof: Proof, cluster: Cluster) -> Trace:
@@ -47,10 +48,10 @@ def prove(trace: Trace, proof: Proof, cluster: Cluster) -> Trace:
     there = Scene(trace.forward, trace.source, trace.destination, named, "request")
     back = Scene(trace.back, trace.destination, trace.source, named, "reply")
     forward = _forward(there, trace)
-    ways = (forward, _return(back, trace, arrived=forward.direction.disposition is Disposition.DELIVERED))
+    ways = (forward, _return(back, trace, arrived=forward.delivered))
     directions = tuple(way.direction for way in ways)
     found = [one for way in ways for one in way.findings]
-    if forward.direction.disposition is Disposition.DELIVERED:
+    if forward.delivered:
         found += size_findings(trace.forward, named)
     found.sort(key=lambda one: _BADNESS[one.severity])
     sizes = size_note(trace.forward, named)
@@ -92,7 +93,7 @@ def _forward(scene: Scene, trace: Trace) -> _Way:
     findings = [*differing.another_way(scene, observed, delivered), *differing.rewritten(scene, observed)]
     if delivered:
         findings = [*differing.arrived_anyway(scene), *findings, *differing.not_answered(scene)]
-        return _Way(_delivered(scene, observed), tuple(findings), tuple(_few(scene, observed)))
+        return _Way(_delivered(scene, observed), tuple(findings), tuple(_few(scene, observed)), delivered=True)
     return _lost(scene, observed, trace, findings)
 
 

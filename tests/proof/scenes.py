@@ -24,7 +24,7 @@ def seen_header(header: Header, detail: str) -> SeenHeader:
     if header.protocol == "any":
         return SeenHeader("icmp", header.src, header.dst, 63, 84, dont_fragment=True, detail=detail)
     ports = (40000, 4789) if header.protocol == "udp" else (None, None)
-    return SeenHeader(header.protocol, header.src, header.dst, 64, 104, *ports, detail=header.detail)
+    return SeenHeader(header.protocol, header.src, header.dst, 64, 104, ports[0], ports[1], detail=header.detail)
 
 
 def sightings_of(direction: Direction, source: Endpoint, destination: Endpoint, kind: str) -> list[Sighting]:
