@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 
-class BirdNextHop(msgspec.Struct, frozen=True, omit_defaults=True):
+class BirdNextHop(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One of several next hops; `weight` is None where none was printed."""
 
     gateway: str | None = None
@@ -16,7 +16,7 @@ class BirdNextHop(msgspec.Struct, frozen=True, omit_defaults=True):
     weight: int | None = None
 
 
-class BirdRoute(msgspec.Struct, frozen=True, omit_defaults=True):
+class BirdRoute(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A route in BIRD's table.
 
     `kind` is `via`, `dev`, `blackhole`, `unreachable`, `prohibited`, or `multipath` (BIRD 2: `unicast`) with
@@ -42,7 +42,7 @@ class BirdRoute(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
-class BirdProtocol(msgspec.Struct, frozen=True, omit_defaults=True):
+class BirdProtocol(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A line of `show protocols`: `kind` is `BGP`, `Kernel` ..., `state` is `up`, `start`, `down`.
 
     `info` is BGP's own state (`Established`, `Active`, `Connect`, `Passive` ...), `detail` what is wrong

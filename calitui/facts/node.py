@@ -3,6 +3,7 @@
 A `NetworkNamespace` is one routing domain; a node has its own and, where they could be read, those of its containers.
 Addresses are text as iproute2 prints them (no prefix length), prefixes are `address/length` with the host bits
 cleared; `default` and `::/0` are written out as `0.0.0.0/0` and `::/0`. `text` fields are the cleaned verbatim line.
+What a large cluster has by the million (`gc=False`) is kept out of garbage collection, as it is never part of a cycle.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from calitui.facts.missing import Missing
 from calitui.facts.packet_filter import PacketFilter
 
 
-class Address(msgspec.Struct, frozen=True, omit_defaults=True):
+class Address(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An address on a link. `peer` is the far end of a point-to-point address."""
 
     ip: str
@@ -57,7 +58,7 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
         return "UP" in self.flags and "NO-CARRIER" not in self.flags and self.state not in ("DOWN", "LOWERLAYERDOWN")
 
 
-class NextHop(msgspec.Struct, frozen=True, omit_defaults=True):
+class NextHop(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One of several next hops of a multipath route. `flags` are `onlink`, `linkdown`, `dead`, `pervasive`."""
 
     gateway: str | None = None
@@ -66,7 +67,7 @@ class NextHop(msgspec.Struct, frozen=True, omit_defaults=True):
     flags: tuple[str, ...] = ()
 
 
-class Route(msgspec.Struct, frozen=True, omit_defaults=True):
+class Route(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A route as the kernel holds it.
 
     `kind` is iproute2's type word: `unicast`, `local`, `broadcast`, `multicast`, `anycast`, `blackhole`, `unreachable`,
@@ -116,7 +117,7 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
     family: int = 4
 
 
-class Neighbour(msgspec.Struct, frozen=True, omit_defaults=True):
+class Neighbour(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An ARP or NDP entry. `state` is the kernel's word (`REACHABLE`, `STALE`, `FAILED`, `PERMANENT` ...)."""
 
     ip: str
@@ -126,7 +127,7 @@ class Neighbour(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
-class ForwardingEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+class ForwardingEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A forwarding database entry of a VXLAN device: frames for `mac` go to the outer address `destination`."""
 
     mac: str
@@ -136,7 +137,7 @@ class ForwardingEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
-class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
+class Counters(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a device has carried since it was made, by `/proc/net/dev`: packets, errors and drops each way."""
 
     device: str

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import sys
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import msgspec
@@ -52,6 +54,9 @@ SCOPES = {"0": "", "global": "", "200": "site", "253": "link", "254": "host", "2
 LONGEST_PARSED = 64 * 1024
 """Characters; a route with a thousand next hops is shorter, and a hostile line could take very long to read."""
 
+_LONGEST_ADDRESS = 64
+"""Characters of an address with its prefix length; the longest is 49."""
+
 _BLANKS = re.compile(r"[ \t]+")
 
 
@@ -74,7 +79,7 @@ def words(line: str) -> list[str]:
     """
     if len(line) > LONGEST_PARSED:
         return []
-    split = [word for word in _BLANKS.split(line) if word]
+    split = [sys.intern(word) for word in _BLANKS.split(line) if word]
     return split if line.isascii() and line.isprintable() else [clean(word) for word in split]
 
 
@@ -85,16 +90,27 @@ def verbatim(line: str) -> str:
 
 def address(word: str) -> str | None:
     """The IP address in its usual spelling, or None when `word` is none. Zones (`%eth0`) are none of iproute2's."""
-    try:
-        return None if "%" in word else str(ipaddress.ip_address(word))
-    except ValueError:
-        return None
+    return _address(word) if len(word) <= _LONGEST_ADDRESS else None
 
 
 def prefix(word: str, family: int) -> str | None:
     """`word` as `address/length` with the host bits cleared, or None; `default` and `all` are those of `family`."""
     if word in ("default", "all"):
         return "::/0" if family == 6 else "0.0.0.0/0"
+    return _prefix(word) if len(word) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=1 << 16)
+def _address(word: str) -> str | None:
+    try:
+        return None if "%" in word else str(ipaddress.ip_address(word))
+    except ValueError:
+        return None
+
+
+# Every node of a cluster names the same blocks and nodes: remembered, they are read and kept once.
+@lru_cache(maxsize=1 << 16)
+def _prefix(word: str) -> str | None:
     try:
         return None if "%" in word else str(ipaddress.ip_network(word, strict=False))
     except ValueError:
