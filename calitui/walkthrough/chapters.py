@@ -99,13 +99,45 @@ def underlay(scene: Scene, index: int) -> Slide:
         direction=scene.number,
         title=words("underlay"),
         paragraphs=tuple(said),
-        doubts=(Doubt(words("doubt.underlay")),),
+        doubts=(_crossing(scene.direction.hops[index], following),),
         station=index,
         between=True,
         before=packet,
         after=packet,
-        evidence=Evidence.INFERRED,
+        evidence=Evidence.OBSERVED if following is not None and is_seen(following) else Evidence.INFERRED,
         check=_watch(following, outer),
+    )
+
+
+def observed(hop: Hop) -> tuple[Doubt, ...]:
+    """What a live proof saw at a hop, empty without one."""
+    proof = hop.observed
+    if proof is None:
+        return ()
+    if proof.seen:
+        device = proof.device or hop.device
+        return (Doubt(words("observed.seen", count=proof.count, device=device, node=hop.node), proven=True),)
+    if proof.seen is None:
+        return (Doubt(words("observed.unwatched"), proof.reason),)
+    return (Doubt(words("observed.missing", device=hop.device, node=hop.node), proof.reason, grave=True),)
+
+
+def is_seen(hop: Hop) -> bool:
+    """Whether a live proof saw a packet at the hop."""
+    return hop.observed is not None and hop.observed.seen is True
+
+
+def _crossing(out: Hop, arrival: Hop | None) -> Doubt:
+    """What is known of the network between: nobody looks into it, but a live proof may have looked at both ends."""
+    if arrival is None or arrival.observed is None or arrival.observed.seen is None:
+        return Doubt(words("doubt.underlay"))
+    if arrival.observed.seen:
+        return Doubt(words("observed.crossed", node=arrival.node), proven=True)
+    if is_seen(out):
+        reason = arrival.observed.reason
+        return Doubt(words("observed.vanished", out=out.node, node=arrival.node), reason, grave=True)
+    return Doubt(
+        words("observed.missing", device=arrival.device, node=arrival.node), arrival.observed.reason, grave=True
     )
 
 

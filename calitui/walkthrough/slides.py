@@ -48,11 +48,14 @@ class HeaderChange(msgspec.Struct, frozen=True):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """What limits a slide: in words, then the trace's `reason` verbatim. `grave` is a packet lost."""
+    """What limits a slide: in words, then the trace's `reason` verbatim. `grave` is a packet lost, `proven` the
+    contrary of a doubt: a real packet was seen.
+    """
 
     words: Words
     reason: str = ""
     grave: bool = False
+    proven: bool = False
 
 
 class Station(msgspec.Struct, frozen=True):

@@ -61,7 +61,7 @@ def _hop(scene: Scene, index: int) -> Slide:
 
 def _doubts(scene: Scene, hop: Hop) -> tuple[Doubt, ...]:
     """What goes wrong at a hop or limits what is known of it, the gravest first."""
-    found = []
+    found = list(chapters.observed(hop))
     reason = hop.reason or ""
     blind = scene.direction.blind_at
     if is_lost(hop) and hop.ends is not None:
@@ -76,6 +76,6 @@ def _doubts(scene: Scene, hop: Hop) -> tuple[Doubt, ...]:
         found.append(Doubt(words("doubt.reason"), reason))
     if hop.disagreement and hop.disagreement != reason:
         found.append(Doubt(words("doubt.disagreement"), hop.disagreement))
-    if blind is not None and hop.number > blind:
+    if blind is not None and hop.number > blind and not chapters.is_seen(hop):
         found.append(Doubt(words("doubt.blind")))
     return tuple(found)

@@ -14,7 +14,7 @@ from calitui.facts.node import NodeFacts
 from calitui.session import demos, open_demo
 from calitui.trace.ends import resolve
 from calitui.trace.finding import Finding, Severity, Spot
-from calitui.trace.path import Disposition, Evidence, Header, Step, Trace, Verdict
+from calitui.trace.path import Disposition, Evidence, Header, Observed, Step, Trace, Verdict
 from calitui.trace.tracing import trace
 from calitui.walkthrough.slides import ChangeKind, Kind, Slide, Walkthrough
 from calitui.walkthrough.steps import walkthrough
@@ -313,6 +313,29 @@ def test_the_finding_of_the_lost_hop_is_told_with_what_to_type() -> None:
     ending = next(slide for slide in unrelated.slides if slide.kind is Kind.ENDING)
     assert ending.finding is None
     assert "ending.no-cause" in keys(ending)
+
+
+def test_what_a_live_proof_saw_is_told_at_the_hop_and_between_the_machines() -> None:
+    found = seed.run("ipip")
+
+    def proven(arrived: bool | None) -> Walkthrough:
+        hops = tuple(
+            msgspec.structs.replace(
+                hop, observed=Observed(seen=True if hop.number <= 5 else arrived, count=3, reason="r")
+            )
+            for hop in found.forward.hops
+        )
+        forward = msgspec.structs.replace(found.forward, hops=hops)
+        return well_formed(msgspec.structs.replace(found, directions=(forward, found.back)))
+
+    for arrived, key in ((True, "observed.crossed"), (False, "observed.vanished"), (None, "doubt.underlay")):
+        told = proven(arrived)
+        between = next(slide for slide in told.slides if slide.kind is Kind.UNDERLAY)
+        assert [doubt.words.key for doubt in between.doubts] == [key]
+        assert between.evidence is (Evidence.OBSERVED if arrived else Evidence.INFERRED)
+        arrival = told.slides[told.at(0, 5)].doubts[0]
+        assert (arrival.proven, arrival.grave) == (arrived is True, arrived is False)
+    assert "doubt.underlay" in [doubt.words.key for slide in walkthrough(found).slides for doubt in slide.doubts]
 
 
 def test_a_direction_without_hops_is_told_as_such() -> None:

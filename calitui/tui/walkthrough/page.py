@@ -51,9 +51,11 @@ def _paragraph(words: Words, texts: Texts, width: int) -> list[Content]:
 
 
 def _doubt(doubt: Doubt, texts: Texts, width: int) -> list[Content]:
-    text = f"{'✖' if doubt.grave else '▲'} {texts.told(doubt.words)}"
-    lines = [Content.styled(line, "bold $bad" if doubt.grave else "$warn") for line in flow(text, width, "  ")]
-    return lines + [Content.styled(line, "$dim") for line in flow(f"  {clean(doubt.reason)}", width, "  ") if line]
+    glyph, style = ("✖", "bold $bad") if doubt.grave else ("◆", "bold $good") if doubt.proven else ("▲", "$warn")
+    lines = [Content.styled(line, style) for line in flow(f"{glyph} {texts.told(doubt.words)}", width, "  ")]
+    return lines + [
+        Content.styled(line, "$dim") for line in flow(f"  {clean(doubt.reason)}", width, "  ") if line.strip()
+    ]
 
 
 def _packet(slide: Slide, texts: Texts, width: int, roomy: bool) -> list[Content]:
