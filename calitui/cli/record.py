@@ -1,27 +1,25 @@
-"""`calitui record -o FILE`: the facts of a cluster in one file, to send, to replay, to keep.
-
-The file appears whole or not at all, readable by its owner only, and never replaces another one unasked.
-"""
+"""`calitui record -o FILE`: the facts of a cluster in one file, to send, to replay, to keep."""
 
 from __future__ import annotations
 
-import os
-import stat
-import tempfile
+import threading
+from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
 
-from calitui.cli import output, running, sessions
+from calitui.cli import output, proving, running, sessions
+from calitui.cli.files import check, write
 from calitui.cli.flags import Command, Flags, shared
-from calitui.errors import CalituiError, Exit, UsageError
+from calitui.errors import Exit
 from calitui.facts.snapshot import Snapshot, encode
 from calitui.facts.text import clean
 from calitui.report.words import counted, listed, unread_line
+from calitui.session import ProgressSink, ProofRequest, Session
+from calitui.trace.path import Trace
 
 STDOUT = "-"
-MODE = 0o600
 PRIVACY = "It holds the names and addresses of pods and nodes: mind whom you send it to"
 
 
@@ -30,8 +28,25 @@ PRIVACY = "It holds the names and addresses of pods and nodes: mind whom you sen
 @click.option("--node", "nodes", metavar="NAME", multiple=True, help="Read only this node; may be given again.")
 @click.option("--title", default="", help="One line that says what the recording shows.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@click.option(
+    "--prove",
+    "proofs",
+    nargs=2,
+    multiple=True,
+    metavar="SRC DST",
+    help="Send a few packets from SRC to DST, after asking, and keep what was seen; may be given again.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before packets are sent.")
 @shared
-def command(flags: Flags, target: str, nodes: tuple[str, ...], title: str, force: bool) -> None:
+def command(
+    flags: Flags,
+    target: str,
+    nodes: tuple[str, ...],
+    title: str,
+    force: bool,
+    proofs: tuple[tuple[str, str], ...],
+    yes: bool,
+) -> None:
     """Read the cluster and its nodes into a snapshot file that --from takes.
 
     The file holds names and addresses of pods and nodes, their labels and routes, no secrets. It is written even when
@@ -41,7 +56,14 @@ def command(flags: Flags, target: str, nodes: tuple[str, ...], title: str, force
     if path is not None:
         check(path, force=force)
     with sessions.opened(flags) as session:
-        snapshot = running.run(lambda progress, stop: session.record(progress, stop, nodes), bool(flags.verbose))
+        if proofs and not _agreed(session, proofs, yes=yes, verbose=bool(flags.verbose)):
+            output.note("Nothing was sent, and nothing is recorded")
+            click.get_current_context().exit(Exit.USAGE)
+        snapshot = running.run(
+            lambda progress, stop: session.record(progress, stop, nodes, proofs),
+            bool(flags.verbose),
+            proving.PATIENCE if proofs else running.PATIENCE,
+        )
     if title:
         snapshot = msgspec.structs.replace(snapshot, title=clean(title))
     data = encode(snapshot)
@@ -54,6 +76,20 @@ def command(flags: Flags, target: str, nodes: tuple[str, ...], title: str, force
         output.note(line)
     if unread:
         click.get_current_context().exit(Exit.UNKNOWN)
+
+
+def _agreed(session: Session, proofs: tuple[tuple[str, str], ...], *, yes: bool, verbose: bool) -> bool:
+    """Whether every pair may be proved: each plan is printed and asked for on its own."""
+    proving.check_asking(session, yes=yes)
+    for source, destination in proofs:
+        path = running.run(partial(_traced, session, source, destination), verbose)
+        if not proving.agreed(session, path, ProofRequest(), yes=yes, verbose=verbose):
+            return False
+    return True
+
+
+def _traced(session: Session, source: str, destination: str, progress: ProgressSink, stop: threading.Event) -> Trace:
+    return session.trace(source, destination, progress, stop)
 
 
 def summary(snapshot: Snapshot, target: str) -> list[str]:
@@ -71,54 +107,3 @@ def summary(snapshot: Snapshot, target: str) -> list[str]:
     if snapshot.cluster.missing:
         lines.append(f"not read: {listed([missing.what for missing in snapshot.cluster.missing])} of the cluster")
     return lines
-
-
-def check(path: Path, *, force: bool) -> None:
-    """Say early what would fail late, after every node was read.
-
-    Raises:
-        UsageError: the file may not be written there.
-    """
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        if not path.parent.is_dir():
-            raise UsageError(f"No directory {path.parent} to write {path.name} into") from None
-    except OSError as error:
-        raise UsageError(f"{path} can't be written: {error.strerror}") from None
-    else:
-        if not stat.S_ISREG(mode):
-            raise UsageError(f"{path} is not a regular file", "For a pipe write to stdout with `-o -`")
-        if not force:
-            raise UsageError(f"{path} exists", "Replace it with --force")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{path} can't be written: no permission in {path.parent}")
-
-
-def write(path: Path, data: bytes, *, force: bool) -> None:
-    """Write `data` to `path` at once, mode 0600.
-
-    Raises:
-        UsageError: somebody else made the file meanwhile.
-        CalituiError: the disk refuses.
-    """
-    temporary: str | None = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, MODE)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        if force:
-            Path(temporary).replace(path)
-            temporary = None
-        else:
-            os.link(temporary, path)  # unlike a rename it fails where the name is taken
-    except FileExistsError:
-        raise UsageError(f"{path} exists", "Replace it with --force") from None
-    except OSError as error:
-        raise CalituiError(f"{path} can't be written: {error.strerror}") from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 Work = Callable[[ProgressSink, threading.Event], Result]
 
 
-def run(work: Work[Result], verbose: bool) -> Result:
+def run(work: Work[Result], verbose: bool, patience: float = PATIENCE) -> Result:
     """Do `work(progress, stop)` in a thread of its own, so that no wait of it can hold a ctrl-c back.
 
     Progress is told when a person looks at stderr or asked for it. Raises what the work raises, and KeyboardInterrupt.
@@ -39,8 +39,30 @@ def run(work: Work[Result], verbose: bool) -> Result:
         return future.result()
     except KeyboardInterrupt:
         stop.set()
-        thread.join(PATIENCE)
+        thread.join(patience)
         raise
+
+
+def run_kept(work: Work[Result], verbose: bool, patience: float) -> tuple[Result | None, bool]:
+    """Like `run`, but after ctrl-c wait up to `patience` seconds for the work to end, and keep what it has by then.
+
+    The second value is whether ctrl-c came. Another ctrl-c waits no more.
+    """
+    kept: Future[Result] = Future()
+
+    def keeping(progress: ProgressSink, stop: threading.Event) -> None:
+        try:
+            kept.set_result(work(progress, stop))
+        except BaseException as error:
+            kept.set_exception(error)
+            raise
+
+    try:
+        run(keeping, verbose, patience)
+    except KeyboardInterrupt:
+        usable = kept.done() and kept.exception() is None
+        return (kept.result() if usable else None), True
+    return kept.result(), False
 
 
 def _tell(progress: Progress) -> None:

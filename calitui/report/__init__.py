@@ -11,7 +11,7 @@ from calitui.report.audit_words import headline as audit_headline
 from calitui.report.audit_words import verdict as audit_verdict
 from calitui.report.contract import as_json, json_schema
 from calitui.report.markdown import as_markdown
-from calitui.report.proved import proof_line, proved_verdict
+from calitui.report.proved import proof_line
 from calitui.report.since import Since
 from calitui.report.terminal import as_text
 from calitui.report.words import direction_line, verdict_line
@@ -31,6 +31,5 @@ __all__ = [
     "direction_line",
     "json_schema",
     "proof_line",
-    "proved_verdict",
     "verdict_line",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from calitui.report.escaping import fenced, prose, span
 from calitui.report.findings import finding_blocks, mark_line, marks, unchecked_blocks
 from calitui.report.proof import proof_blocks
-from calitui.report.proved import mark, predicted_line, proof_line, seen_line
+from calitui.report.proved import beside, mark, proof_line, seen_line
 from calitui.report.since import Since, since_blocks
 from calitui.report.sizes import sizes_blocks
 from calitui.report.words import (
@@ -32,7 +32,7 @@ def as_markdown(trace: Trace, since: Since | None = None) -> str:
     blocks = [
         f"## Packet path {span(trace.source.label)} → {span(trace.destination.label)}",
         *([f"**{prose(proof_line(trace))}**"] if trace.proof is not None else []),
-        f"**{prose(predicted_line(trace, verdict_line(trace)))}**",
+        f"**{prose(beside(trace, verdict_line(trace)))}**",
         "\n".join(
             [
                 f"- Source: {prose(endpoint_line(trace.source))}",

@@ -16,9 +16,9 @@ from calitui.facts.text import clean
 from calitui.report.escaping import fenced, prose
 from calitui.report.page import INDENT, Page
 from calitui.report.pictures import boxes, pictures
-from calitui.report.proved import proof_line, proved_verdict, sent_line
+from calitui.report.proved import proof_line, sent_line
 from calitui.report.words import counted, moment, moment_line, unread_line
-from calitui.trace.path import Observed, Trace, Verdict
+from calitui.trace.path import Observed, Trace
 from calitui.trace.sizes import path_mtu
 
 TITLE = "Seen on the wire"
@@ -102,10 +102,9 @@ class ProofMissingReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class ProofReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The proof. `verdict` is what the packets say, `sentence` the same in words."""
+    """The proof. `sentence` is what it shows in one line; the report's `verdict` rests on it already."""
 
     taken_at: datetime | None
-    verdict: Verdict
     sentence: str
     probe: ProbeReport
     watches: tuple[WatchReport, ...]
@@ -125,7 +124,6 @@ def proof_report(trace: Trace, proof: Proof) -> ProofReport:
     probe = proof.probe
     return ProofReport(
         taken_at=moment(proof.taken_at),
-        verdict=proved_verdict(trace),
         sentence=proof_line(trace),
         probe=ProbeReport(
             node=clean(probe.node),

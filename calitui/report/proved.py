@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import msgspec
 
+from calitui.diagnosis import proof_entries
 from calitui.facts.proof import Probe, Sighting
 from calitui.facts.text import clean
 from calitui.report.words import SEPARATOR, counted, named
 from calitui.trace.finding import Finding, Severity, Spot
-from calitui.trace.path import Direction, Disposition, Hop, Step, Trace, Verdict
+from calitui.trace.path import Direction, Hop, Step, Trace
 
 _CARRIED = {"ipip": "IPIP", "ipv6": "IPv6 in IPv4"}
 _NOWHERE = {Step.ROUTE, Step.HOST_OUT, Step.HOST_IN}
 """Steps that are on no interface: whether packets passed is told by those around it."""
 _INSIDE = {Step.CONTAINER_OUT, Step.CONTAINER_IN}
+_OF_PROOFS = frozenset(entry.code for entry in proof_entries.ENTRIES)
 _LEADS = ("why: ", "but: ", "found: ")
 _TELLING = (Severity.ERROR, Severity.WARNING)
-REPLIES_ALWAYS = ("icmp", "tcp")
-"""Protocols whose packets are answered by whoever gets them."""
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -48,20 +48,6 @@ def _loss(direction: Direction) -> Loss | None:
     return None if lost is None else Loss(direction, lost, before)
 
 
-def proved_verdict(trace: Trace) -> Verdict:
-    """What the packets say, before what the routes say: delivered only if every one was answered."""
-    proof = trace.proof
-    if proof is None or proof.probe.error or not proof.probe.count:
-        return trace.verdict
-    if proof.probe.answered >= proof.probe.count:
-        return Verdict.DELIVERED
-    if loss(trace) is not None or proof.probe.answered:
-        return Verdict.BROKEN
-    if proof.probe.protocol in REPLIES_ALWAYS and trace.destination.kind != "external":
-        return Verdict.BROKEN
-    return Verdict.BROKEN if trace.verdict is Verdict.BROKEN else Verdict.UNKNOWN
-
-
 def proof_line(trace: Trace) -> str:
     """The proof in one line, "" without one: `proved: 3 of 3 packets delivered and answered`.
 
@@ -84,16 +70,29 @@ def proof_line(trace: Trace) -> str:
     if lost is None:
         return _unanswered(trace, probe)
     found = cause(trace, lost)
+    if found is not None and found.code in _OF_PROOFS:
+        return _told(found)
     why = named(found) if found is not None else ""
     if not why and lost.hop.observed is not None:
         why = clean(lost.hop.observed.reason).rstrip(".")
     return loss_line(trace, lost) + (f": {why}" if why else "")
 
 
+def _told(found: Finding) -> str:
+    """A finding's sentence to go on with, a name at its beginning as it is."""
+    sentence = clean(found.summary).rstrip(".")
+    if sentence.partition(" ")[0].isalpha():
+        sentence = sentence[:1].lower() + sentence[1:]
+    return f"{sentence} ({clean(found.code)})"
+
+
 def _unanswered(trace: Trace, probe: Probe) -> str:
     last = trace.forward.hops[-1] if trace.forward.hops else None
     arrived = last is not None and last.observed is not None and last.observed.seen
     words = f"0 of {counted(probe.count, 'packet')} answered"
+    found = [one for one in trace.findings if one.code in _OF_PROOFS and one.severity in _TELLING]
+    if found:
+        return f"{words}: {_told(found[0])}"
     if arrived:
         return f"{words}: delivered, but no answer was seen"
     return f"{words}: where they are lost was not watched"
@@ -200,21 +199,19 @@ def sent_line(probe: Probe) -> str:
     return clean(f"{what} from {probe.source} to {probe.destination}{port}, {probe.answered} answered")
 
 
-def predicted_line(trace: Trace, words: str) -> str:
-    """The line of the routes beside that of the packets."""
+def beside(trace: Trace, words: str) -> str:
+    """The parts of a verdict's line that a proof's line leaves to say: not the cause that this one names already.
+
+    Packets that were answered have passed all policies there are.
+    """
     if trace.proof is None:
         return words
     told = proof_line(trace)
-    parts = [part for part in words.split(SEPARATOR) if not any(_is_told(part, lead, told) for lead in _LEADS)]
-    words = SEPARATOR.join(parts)
-    against = trace.verdict is not proved_verdict(trace) and Disposition.UNKNOWN not in _endings(trace)
-    return f"routes alone say: {words}" if against else f"predicted: {words}"
+    passed = trace.proof.probe.count and trace.proof.probe.answered >= trace.proof.probe.count
+    parts = [part for part in words.split(SEPARATOR) if not (part.startswith(_LEADS) and _code(part) in told)]
+    return SEPARATOR.join(part for part in parts if not (passed and part.startswith("routing only")))
 
 
-def _is_told(part: str, lead: str, told: str) -> bool:
-    """Whether a part names the cause that the proof's line ends with."""
-    return part.startswith(lead) and told.endswith(part.removeprefix(lead))
-
-
-def _endings(trace: Trace) -> list[Disposition]:
-    return [way.disposition for way in trace.directions]
+def _code(part: str) -> str:
+    """The code in brackets at the end of a cause."""
+    return part[part.rfind("(") :]

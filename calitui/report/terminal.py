@@ -13,7 +13,7 @@ from calitui.facts.text import clean
 from calitui.report.findings import STYLE, mark_line, marks, write_finding, write_unchecked
 from calitui.report.page import INDENT, LABEL, Page
 from calitui.report.proof import write_proof
-from calitui.report.proved import mark, predicted_line, proof_line, proved_verdict, seen_line
+from calitui.report.proved import beside, mark, proof_line, seen_line
 from calitui.report.since import Since, write_since
 from calitui.report.sizes import write_sizes
 from calitui.report.words import (
@@ -47,8 +47,8 @@ def as_text(trace: Trace, width: int, colour: bool, since: Since | None = None) 
     page = Page(width, colour)
     page.line(Text(clean(trace.source.label), "bold"), Text(" → "), Text(clean(trace.destination.label), "bold"))
     if trace.proof is not None:
-        page.prose("", proof_line(trace), 0, _VERDICT_STYLE[proved_verdict(trace)])
-    page.prose("", predicted_line(trace, verdict_line(trace)), 0, "" if trace.proof else _VERDICT_STYLE[trace.verdict])
+        page.prose("", proof_line(trace), 0, _VERDICT_STYLE[trace.verdict])
+    page.prose("", beside(trace, verdict_line(trace)), 0, _VERDICT_STYLE[trace.verdict])
     page.line()
     page.prose("source", endpoint_line(trace.source), 0)
     page.prose("destination", endpoint_line(trace.destination), 0)

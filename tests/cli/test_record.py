@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from calitui.cli.record import write
+from calitui.cli.files import write
 from calitui.errors import UsageError
 from calitui.facts.snapshot import decode
 from tests.cli.conftest import recorded

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from calitui.facts.missing import Missing
 from calitui.facts.proof import Carried, Probe, Proof, RuleCount, SeenHeader, Sighting, SizeProbe, Watch
-from calitui.trace.finding import Finding, Severity, Spot
-from calitui.trace.path import Direction, Hop, Observed, Step, Trace
+from calitui.proof.analysis import prove
+from calitui.trace.path import Direction, Step, Trace
 from tests.trace import seed
 
 TAKEN_AT = 1_700_000_000.25
@@ -86,34 +86,6 @@ def sightings(way: Direction, kind: str, start: float, last: int = 99) -> Iterat
             )
 
 
-def observed(trace: Trace, found: tuple[Sighting, ...], lasts: tuple[int, int]) -> Trace:
-    """The trace with what was seen at each hop: everything up to the last hop of each direction."""
-    directions = []
-    for way, last, kind in zip(trace.directions, lasts, ("request", "reply"), strict=True):
-        hops = []
-        for hop in way.hops:
-            if hop.number > last:
-                hops.append(replace(hop, observed=Observed(seen=False, reason=_unseen(hop))))
-                continue
-            first = next((one.headers for one in found if one.kind == kind and _at(one, hop)), ())
-            hops.append(replace(hop, observed=Observed(seen=True, count=SENT, headers=first)))
-        directions.append(replace(way, hops=tuple(hops)))
-    return replace(trace, directions=tuple(directions))
-
-
-def _unseen(hop: Hop) -> str:
-    return f"no packet was seen on {hop.device}" if hop.step in _INTERFACES else "no packet came here"
-
-
-def _at(one: Sighting, hop: Hop) -> bool:
-    inside = hop.step in _INSIDE
-    return hop.step in _INTERFACES and (one.node, one.device, one.container is not None) == (
-        hop.node,
-        hop.device,
-        inside,
-    )
-
-
 def watches() -> tuple[Watch, ...]:
     """Both nodes and both containers, all the time."""
     command = f"timeout 20 tcpdump -i any -n -p -c 200 -s 192 -w - '{_FILTER}'"
@@ -154,23 +126,7 @@ def _delivered() -> Trace:
         SizeProbe(1440, True),
         SizeProbe(1441, False, "ping: local error: message too long, mtu=1440"),
     )
-    return replace(observed(trace, found, (99, 99)), proof=proof(found, SENT, sizes))
-
-
-UNDERLAY = Finding(
-    code="underlay-drops-ipip",
-    severity=Severity.ERROR,
-    node=None,
-    subject="10.173.32.23 > 10.173.32.26",
-    summary="3 IPIP packets left k8s-calico2 by eth0 and none came in to k8s-calico3, so the network between them "
-    "drops IP protocol 4",
-    evidence=(
-        "k8s-calico2 tcpdump eth0 out: IP 10.173.32.23 > 10.173.32.26: 3 packets",
-        "k8s-calico3 tcpdump eth0 in: no packet",
-    ),
-    fix=("# let IP protocol 4 pass between all nodes",),
-    hops=(Spot("forward", 5), Spot("forward", 6)),
-)
+    return prove(trace, proof(found, SENT, sizes), seed.cluster("Always"))
 
 
 def _lost() -> Trace:
@@ -193,7 +149,7 @@ def _lost() -> Trace:
         ),
         missing=(Missing("container 192.168.210.129", "the pod is gone", "k8s-calico3"),),
     )
-    return replace(observed(trace, found, (5, 0)), proof=made, findings=(UNDERLAY,))
+    return prove(trace, made, seed.cluster("Always"))
 
 
 DELIVERED = _delivered()

@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from calitui.facts.missing import Missing
 from calitui.facts.proof import Probe, RuleCount, SeenHeader, SizeProbe, Watch
-from calitui.report import as_json, as_markdown, as_text, proof_line, proved_verdict
+from calitui.report import as_json, as_markdown, as_text, proof_line
 from calitui.report.contract import TraceReport
 from calitui.report.pictures import boxes, tcpdump_line
 from calitui.report.proof import sizes_sentence
 from calitui.report.proved import loss, mark, seen_line
 from calitui.trace.finding import Finding, Severity, Spot
-from calitui.trace.path import Endpoint, Observed, Trace, Verdict
+from calitui.trace.path import Observed, Trace, Verdict
 from tests.report import proofs
 from tests.report.proofs import DELIVERED, LOST
 from tests.report.test_reports import HOSTILE, KEYS
@@ -64,26 +64,20 @@ def test_verdict_lines() -> None:
     assert proof_line(DELIVERED) == "proved: 3 of 3 packets delivered and answered"
     assert proof_line(LOST) == (
         "left k8s-calico2 eth0 as IPIP, never arrived at k8s-calico3 eth0: "
-        "the network between the nodes drops IPIP packets (underlay-drops-ipip)"
+        "the underlay drops protocol 4 (underlay-drops-ipip)"
     )
     assert proof_line(PREDICTED) == ""
-    assert "predicted: delivered both ways" in as_text(DELIVERED, 100, False)
+    assert "\ndelivered both ways · IPIP · path MTU 1440\n" in as_text(DELIVERED, 100, False)
     lines = as_text(LOST, 200, False).splitlines()
     assert lines[1] == proof_line(LOST)
-    assert lines[2] == "routes alone say: delivered both ways · IPIP · path MTU 1440 · routing only (no policies found)"
-
-
-def test_observed_truth_wins_over_the_routes() -> None:
-    assert LOST.verdict is Verdict.DELIVERED
-    assert proved_verdict(LOST) is Verdict.BROKEN
-    assert proved_verdict(replace(DELIVERED, verdict=Verdict.BROKEN)) is Verdict.DELIVERED
-    assert proved_verdict(with_probe(DELIVERED, answered=2)) is Verdict.BROKEN
-    assert proved_verdict(replace(PREDICTED, verdict=Verdict.UNKNOWN)) is Verdict.UNKNOWN
+    assert lines[2] == (
+        "broken: forward dropped at hop 6 on k8s-calico3 · return delivered · routing only (no policies found)"
+    )
+    assert LOST.verdict is Verdict.BROKEN
 
 
 def test_a_proof_that_sent_nothing_says_nothing_about_the_path() -> None:
     failed = with_probe(LOST, count=0, error="nsenter: Permission denied")
-    assert proved_verdict(failed) is Verdict.DELIVERED
     assert proof_line(failed) == "not proved, no packet could be sent: nsenter: Permission denied"
 
 
@@ -97,14 +91,9 @@ def unwatched(trace: Trace) -> Trace:
 
 
 def test_what_was_not_watched_is_never_a_loss() -> None:
-    dark = unwatched(LOST)
+    dark = replace(unwatched(LOST), findings=())
     assert loss(dark) is None
     assert proof_line(dark) == "0 of 3 packets answered: where they are lost was not watched"
-    assert proved_verdict(dark) is Verdict.BROKEN
-    udp = with_probe(dark, protocol="udp", port=53)
-    assert proved_verdict(udp) is Verdict.UNKNOWN
-    outside = replace(dark, destination=Endpoint(kind="external", ip="203.0.113.9"))
-    assert proved_verdict(outside) is Verdict.UNKNOWN
     assert {mark(hop) for hop in dark.forward.hops} == {"not watched"}
     assert seen_line(dark, dark.forward, dark.forward.hops[4]) == "not watched: no tcpdump"
 
@@ -133,9 +122,9 @@ def test_a_lost_reply_is_told_as_such() -> None:
         summary="nobody answers",
         hops=(Spot("return", 1),),
     )
-    assert proof_line(replace(nothing, findings=(warning,))).endswith(
-        "the packets arrive, and nobody answers (not-answered)"
-    )
+    assert proof_line(replace(nothing, findings=(warning,))) == "nobody answers (not-answered)"
+    dark = replace(unwatched(nothing), findings=(warning,))
+    assert proof_line(dark) == "0 of 3 packets answered: nobody answers (not-answered)"
 
 
 def test_a_loss_inside_of_a_node() -> None:
@@ -238,7 +227,8 @@ def test_json_keeps_the_contract() -> None:
     assert [list(header) for header in hop["observed"]["headers"]] == [KEYS["headers"].split()] * 2
     assert (hop["observed"]["seen"], hop["observed"]["count"]) == (True, 3)
     assert data["directions"][0]["hops"][5]["observed"]["seen"] is False
-    assert (data["proof"]["verdict"], data["verdict"]) == ("broken", "delivered")
+    assert data["proof"]["sentence"] == proof_line(LOST)
+    assert (data["proof"]["probe"]["count"], data["verdict"]) == (3, "broken")
     assert data["proof"]["taken_at"] == "2023-11-14T22:13:20Z"
     decoded = msgspec.json.decode(as_json(LOST), type=TraceReport)
     assert decoded.proof is not None

@@ -73,7 +73,7 @@ KEYS = {
     "unread": "node what reason",
     "observed": "seen count headers reason device",
     "headers": "protocol src dst ttl length source_port destination_port dont_fragment detail",
-    "proof": "taken_at verdict sentence probe watches sizes rules missing",
+    "proof": "taken_at sentence probe watches sizes rules missing",
     "probe": "node source destination protocol port count answered output error command",
     "watches": "node container how complete reason command",
     "tried": "size passed said",
