@@ -6,6 +6,7 @@ Both end the list, and nothing is raised.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -26,6 +27,7 @@ MOST_SIGHTINGS = 500
 _LONGEST = 512
 """Bytes of a packet that are looked at; headers of any probe are far below."""
 _KEPT = 256
+_IDENTIFIER = re.compile(r"\bid (\d+)")
 
 _ETHERNET, _RAW_BSD, _RAW, _SLL, _SLL2, _IPV4, _IPV6 = 1, 12, 101, 113, 276, 228, 229
 _TO_US, _FROM_US = 0, 4
@@ -76,22 +78,35 @@ def all_sightings(
 ) -> tuple[Sighting, ...]:
     """The packets of one probe in all captures of it.
 
-    Source ports that the sender took are learned where its packets have both their addresses still, so that they are
-    known again behind a translation.
+    Source ports and echo identifiers that the sender chose are learned where its packets have both their addresses
+    still, so that they are known again behind a translation. Where no capture holds the pattern, the sender could not
+    set it: then the addresses tell the packets.
     """
     kept = tuple(captures)
-    found = tuple(one for place, data in kept for one in sightings(data, token, place, ports))
-    if token.port is None or token.source_ports:
-        return found
-    known = frozenset(
-        header.source_port
-        for one in found
-        if one.kind == "request" and (header := one.headers[-1]).source_port is not None
-    )
-    if not known:
-        return found
-    learned = msgspec.structs.replace(token, source_ports=known)
-    return tuple(one for place, data in kept for one in sightings(data, learned, place, ports))
+
+    def read(by: Token) -> tuple[Sighting, ...]:
+        return tuple(one for place, data in kept for one in sightings(data, by, place, ports))
+
+    found = read(token)
+    if token.protocol == "icmp":
+        if not token.pattern or any(one.size is None and one.kind != "error" for one in found):
+            return found
+        token = msgspec.structs.replace(token, pattern=b"")
+        found = read(token)
+    learned = _learned(token, found)
+    return found if learned == token else read(learned)
+
+
+def _learned(token: Token, found: Iterable[Sighting]) -> Token:
+    """With what requests that were recognised say of the sender."""
+    requests = [one.headers[-1] for one in found if one.kind == "request" and one.size is None]
+    if token.protocol == "icmp":
+        told = {said[1] for header in requests if (said := _IDENTIFIER.search(header.detail or "")) is not None}
+        return msgspec.structs.replace(token, identifier=int(told.pop())) if len(told) == 1 else token
+    if token.source_ports:
+        return token
+    known = frozenset(header.source_port for header in requests if header.source_port is not None)
+    return msgspec.structs.replace(token, source_ports=known)
 
 
 def is_capture(data: bytes) -> bool:
