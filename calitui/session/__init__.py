@@ -7,24 +7,28 @@ an SSH connection or a route table. Every call here blocks: front ends run them 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from calitui.diagnosis.audit import Audit
 from calitui.facts.cluster import Cluster, Inventory
 from calitui.facts.snapshot import Snapshot
 from calitui.nodes.ssh.prompts import HostKeyQuestion, Prompts, SecretField, SecretQuestion
+from calitui.proof.plan import CannotProve, ProofPlan, ProofRequest
 from calitui.session.options import Options
 from calitui.session.progress import Progress, ProgressSink
 from calitui.session.recorded import demos, open_demo, open_recorded
 from calitui.trace.path import Trace
 
 __all__ = [
+    "CannotProve",
     "HostKeyQuestion",
     "Options",
     "Progress",
     "ProgressSink",
     "Prompts",
+    "ProofPlan",
+    "ProofRequest",
     "SecretField",
     "SecretQuestion",
     "Session",
@@ -32,6 +36,7 @@ __all__ = [
     "node_script",
     "open_demo",
     "open_session",
+    "proof_script",
 ]
 
 
@@ -85,8 +90,45 @@ class Session(Protocol):
             Cancelled: `stop` was set.
         """
 
-    def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
-        """Read the cluster and every node (or those named) into a snapshot."""
+    def proof_plan(
+        self, of: Trace, request: ProofRequest, progress: ProgressSink, stop: threading.Event
+    ) -> ProofPlan | CannotProve:
+        """What `prove` would run, and where, for a person to agree to; or why it can't. Nothing is run.
+
+        A live session that does not know any more what the trace was computed from reads the nodes again. For a
+        recorded session it is what would have been done.
+
+        Raises:
+            Cancelled: `stop` was set.
+        """
+
+    def prove(self, of: Trace, request: ProofRequest, progress: ProgressSink, stop: threading.Event) -> Trace:
+        """Send the packets of `proof_plan`, watch them on their way, and say at each hop what was seen.
+
+        The trace that comes back is of that moment: the nodes are read again before. Whatever fails on the way is part
+        of its `proof`. Nothing runs on any node afterwards, whatever is raised. A recorded session returns the proof
+        that was recorded.
+
+        Raises:
+            UsageError: it can't be done, as `proof_plan` says, or the recording holds no such proof.
+            Cancelled: `stop` was set.
+        """
+
+    def record(
+        self,
+        progress: ProgressSink,
+        stop: threading.Event,
+        nodes: tuple[str, ...] = (),
+        proofs: Sequence[tuple[str, str]] = (),
+    ) -> Snapshot:
+        """Read the cluster and every node (or those named) into a snapshot.
+
+        `proofs` are pairs of ends to prove by ICMP and keep the proofs of, source first.
+
+        Raises:
+            UsageError: no such node or end, or a pair can't be proved.
+            Cancelled: `stop` was set.
+        """
 
     def close(self) -> None:
         """Let connections go. Safe to call twice."""
@@ -110,5 +152,12 @@ def open_session(options: Options, prompts: Prompts | None = None) -> Session:
 def node_script() -> str:
     """The one script that runs on nodes, for a person to read before she lets it."""
     from calitui.nodes.script import SCRIPT
+
+    return SCRIPT
+
+
+def proof_script() -> str:
+    """The one script that a live proof runs on nodes, for a person to read before she lets it."""
+    from calitui.nodes.proving.script import SCRIPT
 
     return SCRIPT

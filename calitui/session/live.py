@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from calitui import __version__
 from calitui.cluster.api import Api
@@ -17,17 +18,24 @@ from calitui.errors import Cancelled, UsageError
 from calitui.facts.cluster import Cluster, Freshness, Inventory, Node, Pod
 from calitui.facts.node import NodeFacts
 from calitui.facts.snapshot import Snapshot
+from calitui.nodes.proving.held import Prover
 from calitui.nodes.reading import Reader, ReadRequest, read_all
 from calitui.nodes.ssh.prompts import Prompts
+from calitui.proof.analysis import prove as judged
+from calitui.proof.plan import CannotProve, ProofPlan, ProofRequest
+from calitui.proof.plan import plan as plan_proof
 from calitui.session.options import Options
 from calitui.session.progress import Progress, ProgressSink
+from calitui.session.proving import Ground, carry_out
 from calitui.session.recording import plan
 from calitui.session.sweep import Sweep
-from calitui.session.ways_in import open_reader
+from calitui.session.ways_in import open_provers, open_reader
 from calitui.trace.ends import resolve
-from calitui.trace.path import Trace
+from calitui.trace.path import Endpoint, Trace
 from calitui.trace.tracing import containers_on, detours, nodes_on_the_way, questions, trace
 
+_MOST_KEPT = 16
+"""Pairs whose facts are kept for the plan of a proof."""
 _MOST_NODES = 6
 """Nodes of one trace beyond which no more are read: its ends', and third ones that packets turn out to go to."""
 
@@ -62,6 +70,8 @@ class LiveSession:
         self._reader = open_reader(lambda: self._newest.cluster.pods if self._newest else ())
         self._namespace = namespace
         self._changed = threading.Condition()
+        self._rests_on: dict[tuple[Endpoint, Endpoint], tuple[NodeFacts, ...]] = {}
+        self._provers: dict[str, Prover] = {}
 
     @property
     def origin(self) -> str:
@@ -97,20 +107,33 @@ class LiveSession:
             progress(Progress("reading pods, nodes and Calico's objects"))
         cluster = self.cluster()
         ends = (resolve(cluster, source, self._namespace), resolve(cluster, destination, self._namespace))
-        facts: list[NodeFacts] = []
-        more = nodes_on_the_way(*ends)
-        while True:
-            requests = [
-                ReadRequest(_node(cluster, name), questions(*ends), containers_on(name, *ends)) for name in more
-            ]
-            facts += read_all(self._reader.read, requests, lambda node, what: progress(Progress(what, node)), stop)
-            self._wait_for_objects(progress, stop)
-            cluster = self.cluster()
-            found = trace(cluster, facts, *ends, family)
-            read = {one.name for one in facts}
-            more = tuple(name for name in detours(found) if name not in read)
-            if not more or len(read) > _MOST_NODES:
-                return diagnose(found, cluster, facts)
+        found, cluster, facts = self._read(ends, family, progress, stop)
+        return diagnose(found, cluster, facts)
+
+    def proof_plan(
+        self, of: Trace, request: ProofRequest, progress: ProgressSink, stop: threading.Event
+    ) -> ProofPlan | CannotProve:
+        """From the facts that the trace was computed from, or from newer ones if they are not known any more."""
+        facts = self._rests_on.get((of.source, of.destination))
+        if facts is None:
+            facts = tuple(self._read((of.source, of.destination), of.family, progress, stop)[2])
+        return self._plan(of, facts, self.cluster(), request)
+
+    def prove(self, of: Trace, request: ProofRequest, progress: ProgressSink, stop: threading.Event) -> Trace:
+        """Read the nodes anew, so that packets are compared with what the routes say at that moment."""
+        ends = (of.source, of.destination)
+        now, cluster, facts = self._read(ends, of.family, progress, stop)
+        now = diagnose(now, cluster, facts)
+        planned = self._plan(now, facts, cluster, request)
+        if isinstance(planned, CannotProve):
+            raise UsageError("; ".join(planned.reasons))
+
+        def again() -> Sequence[NodeFacts]:
+            return self._read_nodes([one.name for one in facts], ends, progress, stop)
+
+        self._provers = self._provers or open_provers(self._reader)
+        ground = Ground(now, cluster, tuple(facts), self._provers, again)
+        return judged(now, carry_out(planned, ground, progress, stop), cluster)
 
     def audit(
         self, progress: ProgressSink, stop: threading.Event, partial: Callable[[Audit], None] | None = None
@@ -126,8 +149,14 @@ class LiveSession:
         facts = read_all(read, requests, lambda node, what: progress(Progress(what, node)), stop)
         return audit(self.cluster(), facts)
 
-    def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
-        """Read everything anew, so that the recording is of one moment."""
+    def record(
+        self,
+        progress: ProgressSink,
+        stop: threading.Event,
+        nodes: tuple[str, ...] = (),
+        proofs: Sequence[tuple[str, str]] = (),
+    ) -> Snapshot:
+        """Read everything anew, so that the recording is of one moment; the proofs come after that."""
         progress(Progress("reading pods, nodes and Calico's objects"))
         cluster = read(self._api)
         known = {node.name for node in cluster.nodes}
@@ -138,11 +167,47 @@ class LiveSession:
         self._newest = self._newest or Inventory(cluster, Freshness.LIVE)
         requests = plan(cluster, chosen)
         facts = read_all(self._reader.read, requests, lambda node, what: progress(Progress(what, node)), stop)
-        return Snapshot(cluster, tuple(facts), time.time(), f"calitui {__version__}")
+        taken_at = time.time()
+        proved = (self.prove(self.trace(*pair, progress, stop), ProofRequest(), progress, stop) for pair in proofs)
+        kept = tuple(one.proof for one in proved if one.proof is not None)
+        return Snapshot(cluster, tuple(facts), taken_at, f"calitui {__version__}", proofs=kept)
 
     def close(self) -> None:
         """Close the nodes' connections."""
         self._reader.close()
+
+    def _read(
+        self, ends: tuple[Endpoint, Endpoint], family: int | None, progress: ProgressSink, stop: threading.Event
+    ) -> tuple[Trace, Cluster, list[NodeFacts]]:
+        """The path between two ends from its nodes read now, with what it was computed from."""
+        facts: list[NodeFacts] = []
+        more = nodes_on_the_way(*ends)
+        while True:
+            facts += self._read_nodes(more, ends, progress, stop)
+            self._wait_for_objects(progress, stop)
+            cluster = self.cluster()
+            found = trace(cluster, facts, *ends, family)
+            read = {one.name for one in facts}
+            more = tuple(name for name in detours(found) if name not in read)
+            if not more or len(read) > _MOST_NODES:
+                break
+        while len(self._rests_on) >= _MOST_KEPT:
+            self._rests_on.pop(next(iter(self._rests_on)), None)
+        self._rests_on[found.source, found.destination] = tuple(facts)
+        return found, cluster, facts
+
+    def _read_nodes(
+        self, names: Sequence[str], ends: tuple[Endpoint, Endpoint], progress: ProgressSink, stop: threading.Event
+    ) -> list[NodeFacts]:
+        cluster = self.cluster()
+        requests = [ReadRequest(_node(cluster, name), questions(*ends), containers_on(name, *ends)) for name in names]
+        return read_all(self._reader.read, requests, lambda node, what: progress(Progress(what, node)), stop)
+
+    def _plan(
+        self, of: Trace, facts: Sequence[NodeFacts], cluster: Cluster, request: ProofRequest
+    ) -> ProofPlan | CannotProve:
+        by_exec = any(one.name == of.source.node and one.via == "exec" for one in facts)
+        return plan_proof(of, facts, cluster, request, secrets.token_bytes(16), exec_in_pods=by_exec)
 
     def _wait_for_objects(self, progress: ProgressSink, stop: threading.Event) -> None:
         """Let Calico's objects come, for `_PATIENCE` at most, where the list of pods is still loading."""

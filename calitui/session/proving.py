@@ -227,9 +227,9 @@ class _Run:
         return msgspec.structs.replace(made, count=parsed.sent, answered=parsed.answered, output=lines, error=why)
 
     def sizes(self, probe: Probe) -> Iterator[SizeProbe]:
-        """Packets of one size after the other, each not to be fragmented; none where probes could not be sent."""
+        """Packets of one size after the other, each not to be fragmented; none where not even small ones are answered."""
         asked, planned = self._plan.sizes, self._plan.probe
-        if asked is None or probe.error:
+        if asked is None or probe.error or not probe.answered:
             return
         tried: list[SizeProbe] = []
         while (size := next_size(asked, tried)) is not None:

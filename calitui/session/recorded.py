@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -15,8 +15,11 @@ from calitui.diagnosis.diagnose import diagnose
 from calitui.diagnosis.matrix import audit
 from calitui.errors import SnapshotError, UsageError
 from calitui.facts.cluster import Cluster, Freshness, Inventory
+from calitui.facts.proof import Probe
 from calitui.facts.snapshot import Snapshot, decode
 from calitui.nodes.files import is_archive
+from calitui.proof.analysis import prove
+from calitui.proof.plan import CannotProve, ProofPlan, ProofRequest, plan
 from calitui.session.progress import Progress, ProgressSink
 from calitui.session.telling import Pair, telling_pair
 from calitui.trace.ends import resolve
@@ -67,8 +70,37 @@ class RecordedSession:
         progress(Progress(f"from {self.origin}"))
         return audit(self._snapshot.cluster, self._snapshot.nodes)
 
-    def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
+    def proof_plan(
+        self, of: Trace, request: ProofRequest, progress: ProgressSink, stop: threading.Event
+    ) -> ProofPlan | CannotProve:
+        """What would have been done: nothing is run."""
+        return plan(of, self._snapshot.nodes, self._snapshot.cluster, request, bytes(16))
+
+    def prove(self, of: Trace, request: ProofRequest, progress: ProgressSink, stop: threading.Event) -> Trace:
+        """The proof of this pair that was recorded."""
+        of_pair = [one for one in self._snapshot.proofs if _ends(one.probe) == (of.source.ip, of.destination.ip)]
+        if not of_pair:
+            between = f"{of.source.label} and {of.destination.label}"
+            raise UsageError(
+                f"A recording can't be proved, and {self.origin} holds no proof between {between}", self._proved()
+            )
+        asked = (request.protocol, request.port)
+        found = next((one for one in of_pair if (one.probe.protocol, one.probe.port) == asked), None)
+        if found is None:
+            there = ", ".join(one.probe.protocol + (f" {one.probe.port}" if one.probe.port else "") for one in of_pair)
+            raise UsageError(f"A recording can't be proved, and {self.origin} holds no such proof", f"It has {there}")
+        return prove(of, found, self._snapshot.cluster)
+
+    def record(
+        self,
+        progress: ProgressSink,
+        stop: threading.Event,
+        nodes: tuple[str, ...] = (),
+        proofs: Sequence[tuple[str, str]] = (),
+    ) -> Snapshot:
         """The same recording again, of the nodes named only."""
+        if proofs:
+            raise UsageError(f"Nothing can be proved anew in {self.origin}", "Leave --prove out, or use a live cluster")
         if not nodes:
             return self._snapshot
         known = {node.name for node in self._snapshot.nodes}
@@ -84,6 +116,13 @@ class RecordedSession:
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _proved(self) -> str:
+        """Which pairs the recording holds proofs of, for a hint."""
+        names = {ip: f"{pod.namespace}/{pod.name}" for pod in self._snapshot.cluster.pods for ip in pod.ips}
+        pairs = (tuple(names.get(ip, ip) for ip in _ends(one.probe)) for one in self._snapshot.proofs[:4])
+        held = ", ".join(f"{source} to {destination}" for source, destination in pairs)
+        return f"It has one of {held}" if held else "Use a live cluster"
 
 
 def open_recorded(name: str, namespace: str | None = None) -> RecordedSession:
@@ -125,6 +164,10 @@ def open_demo(name: str, namespace: str | None = None) -> RecordedSession:
         hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(names)}"
         raise UsageError(f"No demo {name!r}", hint)
     return RecordedSession(decode(_demo_file(name), DEMO + name), DEMO + name, namespace)
+
+
+def _ends(probe: Probe) -> tuple[str, str]:
+    return probe.source, probe.destination
 
 
 def _demo_names() -> list[str]:

@@ -11,7 +11,7 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from textual.pilot import Pilot
@@ -19,7 +19,7 @@ from textual.pilot import Pilot
 from calitui.diagnosis.audit import Audit
 from calitui.facts.cluster import Cluster, Freshness, Inventory, Pod
 from calitui.facts.snapshot import Snapshot
-from calitui.session import ProgressSink
+from calitui.session import CannotProve, ProgressSink, ProofPlan, ProofRequest
 from calitui.trace.path import Trace
 from calitui.tui.app import CalituiApp
 from calitui.tui.home.filterline import FilterInput
@@ -74,7 +74,23 @@ class Gates:
         """Not measured here."""
         raise LookupError
 
-    def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
+    def proof_plan(
+        self, of: Trace, request: ProofRequest, progress: ProgressSink, stop: threading.Event
+    ) -> ProofPlan | CannotProve:
+        """Not measured here."""
+        raise LookupError
+
+    def prove(self, of: Trace, request: ProofRequest, progress: ProgressSink, stop: threading.Event) -> Trace:
+        """Not measured here."""
+        raise LookupError
+
+    def record(
+        self,
+        progress: ProgressSink,
+        stop: threading.Event,
+        nodes: tuple[str, ...] = (),
+        proofs: Sequence[tuple[str, str]] = (),
+    ) -> Snapshot:
         """Not measured here."""
         return Snapshot(self.cluster())
 

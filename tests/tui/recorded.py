@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from calitui.diagnosis.audit import Audit
 from calitui.errors import CalituiError, Cancelled, UsageError
 from calitui.facts.cluster import Cluster, Freshness, Inventory
 from calitui.facts.snapshot import Snapshot
-from calitui.session import Progress, ProgressSink
+from calitui.session import CannotProve, Progress, ProgressSink, ProofPlan, ProofRequest
 from calitui.trace.path import Trace
 from tests.tui import samples, troubled
 
@@ -111,7 +111,21 @@ class RecordedSession:
         if stop.is_set():
             raise Cancelled
 
-    def record(self, progress: ProgressSink, stop: threading.Event, nodes: tuple[str, ...] = ()) -> Snapshot:
+    def proof_plan(
+        self, of: Trace, request: ProofRequest, progress: ProgressSink, stop: threading.Event
+    ) -> ProofPlan | CannotProve:
+        return CannotProve(("nothing can be sent here",))
+
+    def prove(self, of: Trace, request: ProofRequest, progress: ProgressSink, stop: threading.Event) -> Trace:
+        raise UsageError("nothing can be sent here")
+
+    def record(
+        self,
+        progress: ProgressSink,
+        stop: threading.Event,
+        nodes: tuple[str, ...] = (),
+        proofs: Sequence[tuple[str, str]] = (),
+    ) -> Snapshot:
         return Snapshot(self.cluster())
 
     def close(self) -> None:
