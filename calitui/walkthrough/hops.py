@@ -43,7 +43,11 @@ def _container_out(scene: Scene, index: int) -> Told:
     gateway = route.gateway if route is not None else None
     values = {"pod": pod, "device": hop.device, "gateway": gateway}
     if gateway == _POD_GATEWAY:
-        return title, [words("pod-out.gateway", **values), words("pod-out.slash32"), words("pod-out.scope-link")]
+        return title, [
+            words("pod-out.gateway", **values),
+            words("pod-out.slash32"),
+            words("pod-out.scope-link", device=hop.device),
+        ]
     if gateway is not None and gateway.startswith("fe80:"):
         return title, [words("pod-out.gateway6", **values), words("pod-out.slash128")]
     return title, [words("pod-out.other", pod=pod, device=hop.device)]
