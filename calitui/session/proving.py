@@ -227,7 +227,7 @@ class _Run:
         return msgspec.structs.replace(made, count=parsed.sent, answered=parsed.answered, output=lines, error=why)
 
     def sizes(self, probe: Probe) -> Iterator[SizeProbe]:
-        """Packets of one size after the other, each not to be fragmented; none where not even small ones are answered."""
+        """Packets of one size after the other, each not to be fragmented; none where small ones are not answered."""
         asked, planned = self._plan.sizes, self._plan.probe
         if asked is None or probe.error or not probe.answered:
             return
