@@ -18,9 +18,10 @@ MOST_TOLD = 20
 
 
 class Grouped(msgspec.Struct, frozen=True):
-    """Findings in the order to tell them, and for each finding there was, the position of the one it is told in."""
+    """Findings in the order to tell them, every finding there was, and the position of the one each is told in."""
 
     findings: tuple[Finding, ...]
+    every: tuple[Finding, ...]
     positions: dict[Key, int]
 
 
@@ -52,7 +53,7 @@ def group(findings: Iterable[Finding], catalogue: Mapping[str, Entry]) -> Groupe
     told = [_with_consequences(once[root], others) for root, others in following.items()]
     told.sort(key=lambda one: (_BADNESS[one.severity], rank.get(one.code, len(rank)), one.node or "", one.subject))
     places = {key(finding): position for position, finding in enumerate(told)}
-    return Grouped(tuple(told), {own: places[root] for own, root in roots.items()})
+    return Grouped(tuple(told), tuple(ordered), {own: places[root] for own, root in roots.items()})
 
 
 def key(finding: Finding) -> Key:

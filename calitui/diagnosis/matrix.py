@@ -10,7 +10,7 @@ from calitui.diagnosis.catalogue import CATALOGUE
 from calitui.diagnosis.diagnose import examine
 from calitui.diagnosis.entry import Cut
 from calitui.diagnosis.expectation import Carriage, Claim
-from calitui.diagnosis.grouping import Grouped
+from calitui.diagnosis.grouping import Grouped, key
 from calitui.diagnosis.routes.routing import Judged, Routing, State
 from calitui.diagnosis.scene import Scene
 from calitui.facts.cluster import Cluster
@@ -121,10 +121,11 @@ class _Picture:
 
     def _cut_off(self) -> None:
         """Mark the pairs that faults of one node cut off, whatever the routes say."""
-        for position, finding in enumerate(self._grouped.findings):
+        for finding in self._grouped.every:
             entry = CATALOGUE.get(finding.code)
             if entry is None or entry.cuts is None or finding.severity is not Severity.ERROR:
                 continue
+            position = self._grouped.positions[key(finding)]
             for pair in self._cut_by(finding, entry.cuts):
                 if pair[0] != pair[1] and self._reach(pair) is not Reach.NOTHING:
                     self._mark(pair, Reach.BROKEN)
@@ -156,7 +157,7 @@ class _Picture:
     @cached_property
     def _tunnelled(self) -> frozenset[tuple[str, str]]:
         """The pairs of nodes that talk through a tunnel, in both orders."""
-        suspects = {one.node for one in self._grouped.findings if one.code in CATALOGUE and CATALOGUE[one.code].cuts}
+        suspects = {one.node for one in self._grouped.every if one.code in CATALOGUE and CATALOGUE[one.code].cuts}
         found: set[tuple[str, str]] = set()
         for claim in self._claims:
             for name in self._scene.nodes if claim.node in suspects else suspects:
