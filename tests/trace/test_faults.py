@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from calitui.facts.missing import Missing
-from calitui.facts.node import NodeFacts
+from calitui.facts.node import Address, NodeFacts
 from calitui.trace.ends import resolve
 from calitui.trace.path import Disposition, Evidence, Step, Verdict
 from calitui.trace.tracing import detours, trace
@@ -238,7 +238,7 @@ def test_a_third_node_that_knows_the_way_is_a_detour_and_one_that_does_not_ends_
     own = msgspec.structs.replace(
         host,
         links=tuple(
-            msgspec.structs.replace(link, addresses=(seed.Address("10.173.32.25", 24),))
+            msgspec.structs.replace(link, addresses=(Address("10.173.32.25", 24),))
             if link.name == "eth0"
             else link
             for link in host.links
