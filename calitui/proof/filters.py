@@ -44,13 +44,14 @@ def _inner(layer: str, at: int, protocol: str, ends: tuple[str, str], port: int 
     """The inner header begins `at` bytes after the start of the outer one, which has no options."""
     six = _is_six(ends[0])
     kind, source, size, header = (6, 8, 16, _IPV6_HEADER) if six else (9, 12, 4, _IPV4_HEADER)
-    number = _NUMBERS["icmp6" if six and protocol == "icmp" else protocol]
+    echo = _NUMBERS["icmp6" if six else "icmp"]
     hosts = _any(_bytes(layer, at + source + place, ip) for ip in ends for place in (0, size))
-    words = f"{layer}[{at + kind}]={number} and {hosts}"
-    if port is not None:
-        ports = _any(f"{layer}[{at + header + place}:2]={port}" for place in (0, 2))
-        words += f" and {ports}"
-    return f"({words})"
+    if port is None:
+        return f"({layer}[{at + kind}]={echo} and {hosts})"
+    ports = _any(f"{layer}[{at + header + place}:2]={port}" for place in (0, 2))
+    # What answers a datagram is most often an ICMP error, which has no port where the datagram has it.
+    sent = f"({layer}[{at + kind}]={_NUMBERS[protocol]} and {ports})"
+    return f"({hosts} and ({sent} or {layer}[{at + kind}]={echo}))"
 
 
 def _bytes(layer: str, at: int, ip: str) -> str:
