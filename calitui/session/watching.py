@@ -30,6 +30,7 @@ TO_LISTEN = 10.0
 MOST_DEVICES = 6
 """Captures in one namespace where tcpdump can't watch all devices at once: sshd lets ten commands run (MaxSessions)."""
 
+_CHATTER = ("listening on", "data link type", "verbose output")
 _LISTENING = "listening on"
 _DROPPED = re.compile(r"^(\d+) packets? dropped by (?:kernel|interface)", re.MULTILINE)
 _TIME_IS_UP = 124
@@ -148,7 +149,7 @@ class Watching:
             return f"it ended early: more than {planned.count} packets matched"
         if outcome.status == _TIME_IS_UP:
             return f"it ended early, after {planned.seconds} s"
-        return outcome.complaint or "tcpdump ended early"
+        return _complaint(outcome) or "tcpdump ended early"
 
 
 def _why_not(held: Held, late: str) -> str:
@@ -156,4 +157,11 @@ def _why_not(held: Held, late: str) -> str:
     refused = refusal(held.output)
     if refused:
         return f"{refused} ({held.note})" if held.note else refused
-    return (held.stop().complaint or "tcpdump ended at once") if held.ended else late
+    return (_complaint(held.stop()) or "tcpdump ended at once") if held.ended else late
+
+
+def _complaint(outcome: Outcome) -> str:
+    """What tcpdump says is wrong, which it may repeat in parentheses in its last line."""
+    lines = (line.strip() for line in outcome.errors.splitlines())
+    told = (line for line in lines if line.startswith("tcpdump: ") and not any(word in line for word in _CHATTER))
+    return clean(next(told, outcome.complaint))[:300]

@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any, Self
@@ -119,7 +119,7 @@ class Endpoint:
     """Serves execs on its own threads until the block ends.
 
     `verbs` are those of pods/exec that a review allows; `token` is the only one that is accepted, any if empty;
-    `answer` may refuse an exec with an HTTP status and a message.
+    `answer` may refuse an exec with an HTTP status and a message. `pods` are objects by `namespace/name`.
     """
 
     def __init__(
@@ -131,13 +131,14 @@ class Endpoint:
         verbs: Sequence[str] = ("create", "get"),
         token: str = "",
         answer: Callable[[Exec], tuple[int, str] | None] = lambda _: None,
+        pods: Mapping[str, dict[str, Any]] | None = None,
     ) -> None:
         """`host` is the address to listen on; `url` says the port too."""
         self.seen: list[Exec] = []
         self.reviewed: list[dict[str, Any]] = []
         self.protocols_used: list[str | None] = []
         self.verbs, self.token = tuple(verbs), token
-        self._container, self._answer = container, answer
+        self._container, self._answer, self._pods = container, answer, pods or {}
         self._server = serve(
             self._serve, host, 0, subprotocols=protocols, process_request=self._request, close_timeout=1
         )
@@ -166,6 +167,10 @@ class Endpoint:
                 self._server.handler_threads.discard(threading.current_thread())
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
+        parts = urlsplit(request.path).path.strip("/").split("/")
+        if len(parts) == 6 and parts[:3] == ["api", "v1", "namespaces"]:
+            found = self._pods.get(f"{parts[3]}/{parts[5]}")
+            return _response(404, f'pods "{parts[5]}" not found') if found is None else _json(200, found)
         asked = _asked(request)
         self.seen.append(asked)
         if self.token and asked.authorization != f"Bearer {self.token}":
@@ -210,7 +215,11 @@ def _status(code: int, message: str) -> dict[str, Any]:
 
 
 def _response(code: int, message: str) -> Response:
-    body = json.dumps(_status(code, message)).encode()
+    return _json(code, _status(code, message))
+
+
+def _json(code: int, content: dict[str, Any]) -> Response:
+    body = json.dumps(content).encode()
     headers = Headers({"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"})
     return Response(code, HTTPStatus(code).phrase, headers, body)
 
