@@ -32,6 +32,7 @@ from calitui.facts.cluster import (
     NodeStatus,
     PolicyRef,
 )
+from calitui.facts.decoding import decoder
 from calitui.facts.missing import Missing
 from calitui.facts.text import clean
 
@@ -266,7 +267,7 @@ class _ConfigMap(msgspec.Struct):
 def _etcd_endpoints(api: Api) -> bool:
     """Whether the manifests' ConfigMap says that Calico's datastore is etcd; False if it can't be read."""
     try:
-        found = msgspec.json.decode(api.get("/api/v1/namespaces/kube-system/configmaps/calico-config"), type=_ConfigMap)
+        found = decoder(_ConfigMap).decode(api.get("/api/v1/namespaces/kube-system/configmaps/calico-config"))
     except (ApiError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return bool((found.data or {}).get("etcd_endpoints"))

@@ -6,6 +6,7 @@ import msgspec
 
 from calitui.cluster.api import Api
 from calitui.cluster.refusal import ApiError
+from calitui.facts.decoding import decoder
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -26,7 +27,7 @@ class _Resources(msgspec.Struct):
 def resources(api: Api, group: str) -> frozenset[str] | Failure:
     """The plurals that `group` (`NAME/VERSION`) has; none if there is no such group; a failure if nobody can tell."""
     try:
-        answer = msgspec.json.decode(api.get(f"/apis/{group}"), type=_Resources)
+        answer = decoder(_Resources).decode(api.get(f"/apis/{group}"))
     except ApiError as error:
         return frozenset() if error.status == 404 else Failure(error.what, error.status)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -22,6 +22,7 @@ from calitui.cluster import lenient
 from calitui.cluster.api import Api, Response
 from calitui.cluster.listing import GONE, pages
 from calitui.cluster.refusal import ApiError
+from calitui.facts.decoding import decoder
 from calitui.facts.text import clean
 
 WATCH_SECONDS = 60
@@ -213,7 +214,7 @@ class Follower(threading.Thread, Generic[T]):
     def _take(self, line: bytes) -> None:
         """Put what one line of a watch says into the queue, and go on from its version after the next cut."""
         try:
-            event = msgspec.json.decode(line, type=_Event)
+            event = decoder(_Event).decode(line)
             if event.type == "ERROR":
                 status = lenient.one(event.object, _Status)
                 raise ApiError(f"The watch ended: {clean(status.message)[:200]}", status=status.code)

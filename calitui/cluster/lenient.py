@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
+from calitui.facts.decoding import decoder
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -47,7 +49,7 @@ def metadata(data: bytes | bytearray) -> ListMeta:
         ValueError: it is not JSON, or not a list of objects.
     """
     try:
-        return msgspec.json.decode(data, type=_Head).metadata
+        return decoder(_Head).decode(data).metadata
     except MALFORMED as error:
         raise ValueError(f"not JSON, or not a list: {error}") from None
 
@@ -60,14 +62,14 @@ def page(data: bytes | bytearray, kind: type[T]) -> Page[T]:
     """
     generic: Any = Page
     try:
-        found: Page[T] = msgspec.json.decode(data, type=generic[kind])
+        found: Page[T] = decoder(generic[kind]).decode(data)
         return found
     except msgspec.ValidationError:
         pass
     except MALFORMED as error:
         raise ValueError(f"not JSON: {error}") from None
     try:
-        raw = msgspec.json.decode(data, type=_RawPage)
+        raw = decoder(_RawPage).decode(data)
     except MALFORMED as error:
         raise ValueError(f"not a list of objects: {error}") from None
     return Page(raw.metadata, [one(item, kind) for item in raw.items or ()])
@@ -80,7 +82,7 @@ def one(data: bytes | bytearray | msgspec.Raw, kind: type[T]) -> T:
         ValueError: it is not JSON.
     """
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decoder(kind).decode(data)
     except msgspec.ValidationError:
         pass
     except MALFORMED as error:

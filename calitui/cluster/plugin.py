@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from calitui.errors import ClusterError
+from calitui.facts.decoding import decoder
 from calitui.facts.text import clean
 
 SECONDS_ALONE = 60
@@ -93,7 +94,7 @@ def run(settings: Mapping[str, Any], cluster: Mapping[str, Any], directory: Path
 
 def _credential(output: bytes, name: str) -> Credential:
     try:
-        status = msgspec.json.decode(output, type=_Answer).status
+        status = decoder(_Answer).decode(output).status
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         status = None
     if status is None or not (status.token or (status.client_certificate_data and status.client_key_data)):

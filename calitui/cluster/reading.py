@@ -15,6 +15,7 @@ from calitui.cluster.listing import pages
 from calitui.cluster.parallel import spawn
 from calitui.cluster.refusal import ApiError
 from calitui.facts.cluster import Cluster, Node, Pod
+from calitui.facts.decoding import decoder
 from calitui.facts.missing import Missing
 from calitui.facts.text import clean
 
@@ -30,7 +31,7 @@ class _Version(msgspec.Struct, rename="camel"):
 def kubernetes_version(api: Api) -> str:
     """The API server's version as it says itself (`v1.30.2`), "" if it doesn't."""
     try:
-        return clean(msgspec.json.decode(api.get("/version"), type=_Version).git_version)
+        return clean(decoder(_Version).decode(api.get("/version")).git_version)
     except (ApiError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
 

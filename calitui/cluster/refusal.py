@@ -10,6 +10,7 @@ import urllib3.exceptions as http
 from kubernetes.client import ApiException
 
 from calitui.errors import ClusterError
+from calitui.facts.decoding import decoder
 from calitui.facts.text import clean
 
 
@@ -29,7 +30,7 @@ class _Status(msgspec.Struct):
 def refused(status: int, body: bytes, path: str, server: str, context: str) -> ApiError:
     """The error for an answer with an HTTP status outside 2xx; `body` may hold a `Status` object."""
     try:
-        message = msgspec.json.decode(body, type=_Status).message
+        message = decoder(_Status).decode(body).message
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         message = ""
     said = clean(" ".join(message.split()))[:300]

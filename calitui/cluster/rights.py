@@ -14,6 +14,7 @@ from calitui.cluster.api import Api
 from calitui.cluster.calico import KINDS, PARALLEL, plural_in
 from calitui.cluster.parallel import all_of
 from calitui.cluster.refusal import ApiError
+from calitui.facts.decoding import decoder
 from calitui.facts.text import clean
 
 CRD_GROUP = "crd.projectcalico.org"
@@ -85,7 +86,7 @@ def _right(api: Api, verb: str, group: str, resource: str) -> Right:
     }
     try:
         answer = api.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", question)
-        decision = msgspec.json.decode(answer, type=_Review).status
+        decision = decoder(_Review).decode(answer).status
     except ApiError as error:
         return Right(verb, group, resource, None, error.what)
     except _UNREADABLE:
@@ -102,7 +103,7 @@ def whoami(api: Api) -> Identity:
     question = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     try:
         answer = api.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", question)
-        info = msgspec.json.decode(answer, type=_SelfReview).status.user_info
+        info = decoder(_SelfReview).decode(answer).status.user_info
     except ApiError as error:
         if error.status in (0, 401):
             raise

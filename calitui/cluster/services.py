@@ -12,6 +12,7 @@ from calitui.cluster.api import Api
 from calitui.cluster.discovery import Failure, resources
 from calitui.cluster.listing import pages
 from calitui.cluster.refusal import ApiError
+from calitui.facts.decoding import decoder
 from calitui.facts.missing import Missing
 from calitui.facts.text import clean
 
@@ -107,7 +108,7 @@ def _cidrs(api: Api) -> tuple[str, ...] | Failure:
 
 def _kubernetes(api: Api) -> tuple[str, ...] | Failure:
     try:
-        return addresses(msgspec.json.decode(api.get(KUBERNETES_PATH), type=RawService))
+        return addresses(decoder(RawService).decode(api.get(KUBERNETES_PATH)))
     except ApiError as error:
         return () if error.status == 404 else Failure(error.what, error.status)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

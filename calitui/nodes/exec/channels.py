@@ -18,6 +18,7 @@ import websocket
 from kubernetes.stream.ws_client import create_websocket, get_websocket_url
 
 from calitui.errors import NodeError
+from calitui.facts.decoding import decoder
 from calitui.facts.text import clean
 from calitui.nodes.deadline import Deadline, StepTimeoutError, guarded, in_background
 from calitui.nodes.exec.refusal import SSH, ExecRefusedError, short, unreachable
@@ -165,7 +166,7 @@ def understood(status: bytes) -> tuple[int | None, str]:
     if not status:
         return None, ""
     try:
-        told = msgspec.json.decode(status, type=_Status)
+        told = decoder(_Status).decode(status)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # v1 of the protocol has plain text here.
         return None, short(status.decode("utf-8", "replace"))

@@ -11,6 +11,7 @@ from kubernetes.client import ApiException
 
 from calitui.errors import NodeError
 from calitui.facts.cluster import Pod
+from calitui.facts.decoding import decoder
 from calitui.facts.text import clean
 from calitui.nodes.deadline import Deadline, in_background
 from calitui.nodes.exec.channels import Limits
@@ -68,7 +69,7 @@ def _asked(client: Any, pod: Pod, timeout: float) -> str:
     if not 200 <= status < 300:
         raise refused(status, body, server)
     try:
-        found = msgspec.json.decode(body, type=_Pod)
+        found = decoder(_Pod).decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise NodeError(
             f"{server} told of {clean(pod.namespace)}/{clean(pod.name)} in a form that is not known"

@@ -10,6 +10,7 @@ import urllib3.exceptions as http
 import websocket
 
 from calitui.errors import NodeError
+from calitui.facts.decoding import decoder
 from calitui.facts.text import clean
 
 LONGEST = 300
@@ -34,7 +35,7 @@ class _Status(msgspec.Struct):
 def said(body: bytes | None) -> str:
     """The message of a `Status` object, or the text itself, as one short line."""
     try:
-        text = msgspec.json.decode(body or b"", type=_Status).message
+        text = decoder(_Status).decode(body or b"").message
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         text = (body or b"")[:LONGEST].decode("utf-8", "replace")
     return short(text)

@@ -13,6 +13,7 @@ import msgspec
 import urllib3.exceptions as http
 from kubernetes.client import ApiException
 
+from calitui.facts.decoding import decoder
 from calitui.facts.text import clean
 from calitui.nodes.exec.refusal import ExecRefusedError, refused, short, unreachable
 
@@ -72,7 +73,7 @@ def _denied(client: Any, namespace: str, verb: str, timeout: float) -> str | Non
     if status == 401:
         raise refused(status, body, server)
     try:
-        decision = msgspec.json.decode(body, type=_Review).status if 200 <= status < 300 else None
+        decision = decoder(_Review).decode(body).status if 200 <= status < 300 else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         decision = None
     return None if decision is None or decision.allowed else short(decision.reason)
