@@ -19,7 +19,7 @@ from calitui.cli.logs import path as log_path
 from calitui.config import config_path
 from calitui.errors import CalituiError, Exit
 from calitui.facts.text import clean
-from calitui.session import Session, node_script
+from calitui.session import Session, node_script, proof_script
 from calitui.session.access import access
 from calitui.session.ways import ways
 
@@ -29,16 +29,17 @@ SCHEMA = "calitui.doctor/1"
 @click.command("doctor", cls=Command)
 @click.option("--connect", is_flag=True, help="Read every node, to see whether it can be.")
 @click.option("--show-script", is_flag=True, help="Print the script that runs on nodes, and nothing else.")
+@click.option("--show-proof-script", is_flag=True, help="Print the script that a live proof runs, and nothing else.")
 @click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="The form.")
 @shared
-def command(flags: Flags, connect: bool, show_script: bool, form: str) -> None:
+def command(flags: Flags, connect: bool, show_script: bool, show_proof_script: bool, form: str) -> None:
     """Tell what can be reached, and as whom.
 
     Without --connect no node is dialled: it is only told how each would be. Exits 0 when everything asked for could be
     read, 3 when the cluster can't be read, 4 when something else can't.
     """
-    if show_script:
-        output.data(node_script().rstrip("\n") + "\n")
+    if show_script or show_proof_script:
+        output.data((proof_script() if show_proof_script else node_script()).rstrip("\n") + "\n")
         return
     checks = _here(flags)
     code = Exit.DELIVERED

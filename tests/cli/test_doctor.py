@@ -134,3 +134,11 @@ def test_the_script_is_shown_alone(home: Path) -> None:
     ran = run("doctor", "--show-script", home=home)
     assert ran.code == 0
     assert ran.out == node_script().rstrip("\n") + "\n"
+
+
+def test_the_script_of_a_live_proof_is_shown_alone(home: Path) -> None:
+    from calitui.session import proof_script
+
+    ran = run("doctor", "--show-proof-script", home=home)
+    assert ran.code == 0
+    assert ran.out == proof_script().rstrip("\n") + "\n"
