@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from calitui.diagnosis.catalogue import FAMILIES
 from calitui.facts import snapshot
 from calitui.session import Options, Session, open_session
 from calitui.trace.finding import Finding, Severity
-from tests.end_to_end.calitui_in_lab import live
+from tests.end_to_end.calitui_in_lab import calitui, live
 from tests.lab.breaking import Fault, broken
 from tests.lab.clusters import CLUSTERS
 from tests.lab.faults import FAULTS, NOT_INJECTED, table
@@ -23,11 +24,15 @@ from tests.lab.lab import Lab
 from tests.lab.needs import LabUnavailableError, program
 
 in_the_lab = [pytest.mark.apiserver, pytest.mark.lab, pytest.mark.timeout(600)]
+LOST, NOT_KNOWN = 1, 4
+"""What the command line exits with where packets are lost, and where nobody can say what becomes of them."""
+BY_COMMAND = ("no-pod-route", "bird-stopped", "vxlan-filtered")
+"""Faults that the command line is tried with; the others are told to sessions as it opens them."""
 TABLE = Path(__file__).with_name("FAULTS.md")
 
 
-def parameters() -> Iterator[object]:
-    for fault in FAULTS.values():
+def parameters(*names: str) -> Iterator[object]:
+    for fault in (FAULTS[name] for name in names or FAULTS):
         marks = [*in_the_lab, *([pytest.mark.uml] if CLUSTERS[fault.cluster].ipip else [])]
         yield pytest.param(fault.cluster, fault, marks=marks, id=f"{fault.cluster}-{fault.name}")
 
@@ -69,6 +74,25 @@ def test_the_cause_comes_first_and_alone(lab: Lab, fault: Fault, tmp_path: Path)
     replayed = open_session(Options(from_=str(recording)))
     traced(replayed, fault)
     audited(replayed, fault)
+
+
+@pytest.mark.parametrize(("lab", "fault"), parameters(*BY_COMMAND), indirect=["lab"], scope="session")
+def test_commands_name_the_cause(lab: Lab, fault: Fault, tmp_path: Path) -> None:
+    recording = tmp_path / f"{fault.name}.json"
+    ends = ("trace", fault.source, fault.destination)
+    with broken(lab, fault):
+        said = [calitui(lab, *ends, "-o", "json"), calitui(lab, "audit", "-o", "json")]
+        recorded = calitui(lab, "record", "-o", str(recording))
+    assert recorded.returncode == 0, recorded.stderr
+    said += [calitui(lab, *words, "-o", "json", "--from", str(recording)) for words in (ends, ("audit",))]
+    for done in said:
+        assert done.stdout, done.stderr
+        findings = msgspec.json.decode(done.stdout)["findings"]
+        assert [one["code"] for one in findings if one["severity"] == "error"] == [fault.code], done.args
+        assert findings[0]["code"] == fault.code
+        assert done.returncode in (LOST, NOT_KNOWN), done.args
+    # What was recorded is judged as what was read.
+    assert [done.returncode for done in said[:2]] == [done.returncode for done in said[2:]]
 
 
 def concerns(node: str, fault: Fault) -> bool:
