@@ -43,6 +43,7 @@ from calitui.proof.capture import all_sightings
 from calitui.proof.counting import risen
 from calitui.proof.plan import PlannedProbe, ProofPlan, probe_command
 from calitui.proof.sizing import next_size
+from calitui.proof.token import Token
 from calitui.session.progress import Progress, ProgressSink
 from calitui.session.watching import Site, Watching
 from calitui.trace.path import Step, Trace
@@ -107,6 +108,7 @@ def carry_out(plan: ProofPlan, ground: Ground, progress: ProgressSink, stop: thr
         for one in watching:
             stack.callback(one.stop)
         run.at_once(lambda one: one.start(run.told(), stop), watching)
+        token = run.token(tools)
         counted = run.at_once(run.counts, names)
         probe = run.probe()
         run.pause(LATE)
@@ -122,7 +124,7 @@ def carry_out(plan: ProofPlan, ground: Ground, progress: ProgressSink, stop: thr
         taken_at=taken_at,
         probe=probe,
         watches=watches,
-        sightings=all_sightings(captures, plan.token, plan.vxlan_ports),
+        sightings=all_sightings(captures, token, plan.vxlan_ports),
         sizes=sizes,
         carried=carried,
         rules=rules,
@@ -160,14 +162,26 @@ class _Run:
         held: Held = self._ground.prover(node).hold(self._ground.node(node), words, self.told(node), self._stop, pod)
         return held.finish(Deadline(MOST_SECONDS, self._stop)), held.note
 
-    def tools(self, node: str) -> Tools:
+    def tools(self, node: str, pod: Pod | None = None) -> Tools:
         try:
-            outcome, _ = self.run(node, TOOLS)
+            outcome, _ = self.run(node, TOOLS, pod)
         except Cancelled:
             raise
         except NodeError as error:
             return Tools(refused=str(error))
         return parse_tools(outcome.output)
+
+    def token(self, tools: Mapping[str, Tools]) -> Token:
+        """By what the packets will be known: a ping that is not that of iputils fills them with what it likes."""
+        planned, token = self._plan.probe, self._plan.token
+        if planned.protocol != "icmp":
+            return token
+        with contextlib.suppress(NodeError):
+            pod = self._pod(planned)
+            there = tools[planned.node] if pod is None else self.tools(planned.node, pod)
+            if not there.refused and not there.fragmentation:
+                return msgspec.structs.replace(token, pattern=b"", size_pattern=b"")
+        return token
 
     def counts(self, node: str) -> dict[str, int]:
         try:

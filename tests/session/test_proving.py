@@ -175,6 +175,17 @@ class TestCarriedOut:
                 carry_out(plan, ground(), progress, stop)
         assert settled(before, net.one, "ctp-") == before
 
+    def test_ping_of_busybox_is_known_by_its_addresses(
+        self, net: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if shutil.which("busybox") is None:
+            pytest.skip("busybox is not installed (apt-get install busybox)")
+        (tmp_path / "ping").symlink_to(shutil.which("busybox") or "")
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        proof = carry_out(planned(net, count=2, sizes=True), ground(), quiet, threading.Event())
+        assert (proof.probe.count, proof.probe.answered, proof.sizes) == (2, 2, ())
+        assert len(proof.sightings) == 8
+
     def test_old_tcpdump_watches_each_device(self, net: Pair) -> None:
         watch = planned(net).watches[0]
         old = Tools(root=True, programs=frozenset({"tcpdump"}))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import websocket
 
-from calitui.errors import Cancelled, NodeError
+from calitui.errors import CalituiError, Cancelled, NodeError
 from calitui.facts.cluster import Node, Pod
 from calitui.nodes.deadline import POLL, Deadline
 from calitui.nodes.exec.channels import FAILURES, MOST_STATUS, STATUS, STDERR, STDIN, STDOUT, drop, messages, understood
@@ -38,15 +38,13 @@ class ExecProver:
         pod: Pod | None = None,
     ) -> Held:
         """Run the script in `pod`, or in the node's calico-node if there is none."""
-        deadline = Deadline(WHOLE, stop)
-        access = self._reader.access
-        if pod is None:
-            into = calico_node(node, self._reader.pods())
-            streams = access.open(into, command(words), deadline)
-        else:
-            into = pod
-            progress(f"exec into {target(pod)}")
-            streams = access.open(into, command(words), deadline, access.container(into, deadline))
+        into = calico_node(node, self._reader.pods()) if pod is None else pod
+        try:
+            streams = self._open(into, command(words), Deadline(WHOLE, stop), is_calico_node=pod is None)
+        except (Cancelled, NodeError):
+            raise
+        except CalituiError as error:
+            raise NodeError(error.what, error.hint) from None
         try:
             streams.send_binary(bytes([STDIN]) + SCRIPT.encode())
         except FAILURES as error:
@@ -61,6 +59,12 @@ class ExecProver:
             held.stop()
             raise
         raise _why(target(into), channel, held.stop())
+
+    def _open(self, pod: Pod, words: Sequence[str], deadline: Deadline, *, is_calico_node: bool) -> websocket.WebSocket:
+        access = self._reader.access
+        if is_calico_node:
+            return access.open(pod, words, deadline)
+        return access.open(pod, words, deadline, access.container(pod, deadline))
 
 
 def _why(where: str, channel: _Streams, outcome: Outcome) -> NodeError:
