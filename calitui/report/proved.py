@@ -18,7 +18,8 @@ _CARRIED = {"ipip": "IPIP", "ipv6": "IPv6 in IPv4"}
 _NOWHERE = {Step.ROUTE, Step.HOST_OUT, Step.HOST_IN}
 """Steps that are on no interface: whether packets passed is told by those around it."""
 _INSIDE = {Step.CONTAINER_OUT, Step.CONTAINER_IN}
-_OF_PROOFS = frozenset(entry.code for entry in proof_entries.ENTRIES)
+OF_PROOFS = frozenset(entry.code for entry in proof_entries.ENTRIES)
+"""Codes of findings that only packets show; their summaries tell the whole."""
 _LEADS = ("why: ", "but: ", "found: ")
 _TELLING = (Severity.ERROR, Severity.WARNING)
 
@@ -48,6 +49,12 @@ def _loss(direction: Direction) -> Loss | None:
     return None if lost is None else Loss(direction, lost, before)
 
 
+def all_answered(trace: Trace) -> bool:
+    """Whether packets were sent and every one of them was answered."""
+    probe = trace.proof.probe if trace.proof is not None else None
+    return probe is not None and 0 < probe.count <= probe.answered
+
+
 def proof_line(trace: Trace) -> str:
     """The proof in one line, "" without one: `proved: 3 of 3 packets delivered and answered`.
 
@@ -70,7 +77,7 @@ def proof_line(trace: Trace) -> str:
     if lost is None:
         return _unanswered(trace, probe)
     found = cause(trace, lost)
-    if found is not None and found.code in _OF_PROOFS:
+    if found is not None and found.code in OF_PROOFS:
         return _told(found)
     why = named(found) if found is not None else ""
     if not why and lost.hop.observed is not None:
@@ -90,7 +97,7 @@ def _unanswered(trace: Trace, probe: Probe) -> str:
     last = trace.forward.hops[-1] if trace.forward.hops else None
     arrived = last is not None and last.observed is not None and last.observed.seen
     words = f"0 of {counted(probe.count, 'packet')} answered"
-    found = [one for one in trace.findings if one.code in _OF_PROOFS and one.severity in _TELLING]
+    found = [one for one in trace.findings if one.code in OF_PROOFS and one.severity in _TELLING]
     if found:
         return f"{words}: {_told(found[0])}"
     if arrived:
@@ -207,9 +214,8 @@ def beside(trace: Trace, words: str) -> str:
     if trace.proof is None:
         return words
     told = proof_line(trace)
-    passed = trace.proof.probe.count and trace.proof.probe.answered >= trace.proof.probe.count
     parts = [part for part in words.split(SEPARATOR) if not (part.startswith(_LEADS) and _code(part) in told)]
-    return SEPARATOR.join(part for part in parts if not (passed and part.startswith("routing only")))
+    return SEPARATOR.join(part for part in parts if not (all_answered(trace) and part.startswith("routing only")))
 
 
 def _code(part: str) -> str:

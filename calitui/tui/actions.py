@@ -68,12 +68,15 @@ TRACE = (
     Action("ctrl+d,pagedown", "ctrl+d", "scroll(0.5)", "", "", command=False),
     Action("d", "d", "why", "why", "Why: all findings with evidence and what to type, and what could not be checked."),
     Action("w", "w", "walkthrough", "walk", "Walkthrough: the packet step by step, and why.", title="Walkthrough"),
+    Action(
+        "p", "p", "prove", "prove", "Proof by packet: send a few along the path, after asking.", title="Proof by packet"
+    ),
     Action("x", "x", "swap", "swap", "Swap source and destination."),
     Action("r", "r", "again", "read again", "Read the nodes again; what changed is said and marked."),
     Action("c", "c", "changes", "", "Everything that changed since the reading before."),
     Action("escape", "Esc", "back", "back", "Stop reading, leave the detail, or go back to the pods.", command=False),
     Action("y", "y", "copy", "copy", "Copy the trace as Markdown (OSC 52: the terminal must allow it)."),
-    Action("e", "e", "export", "export", "Write the trace to a file: .md, .json or .txt."),
+    Action("e", "e", "export", "export", "Write the trace to a file: .md, .json or .txt; its packets: .pcap."),
     Action("u", "u", "unread", "unread", "Everything that could not be read, and why."),
     Action("6", "6", "family", "IPv6", "The same pair over the other IP family, where both have addresses of it."),
 )

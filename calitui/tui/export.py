@@ -32,12 +32,19 @@ Formats = Mapping[str, Callable[[], bytes]]
 
 
 def trace_formats(trace: Trace) -> Formats:
-    """How a trace may be written."""
-    return {
+    """How a trace may be written, and the packets of its proof."""
+    formats: dict[str, Callable[[], bytes]] = {
         ".md": lambda: as_markdown(trace).encode("utf-8"),
         ".json": lambda: as_json(trace),
         ".txt": lambda: as_text(trace, TEXT_WIDTH, False).encode("utf-8"),
     }
+    packets = trace.proof.sightings if trace.proof is not None else ()
+    if any(one.frame for one in packets):
+        # The library for captures is needed here only.
+        from calitui.proof.pcap import to_pcap, to_pcapng
+
+        formats |= {".pcap": lambda: to_pcap(packets), ".pcapng": lambda: to_pcapng(packets)}
+    return formats
 
 
 def audit_formats(audit: Audit) -> Formats:

@@ -21,6 +21,8 @@ EVIDENCE = (
     ("? not read", "nobody could look: the reason stands in the detail"),
     ("▲", "the kernel's answer and the tables differ"),
     ("✖", "the path ends at this hop"),
+    ("◉ seen", "a live proof saw its packets here; ◌ not seen: it watched, and they did not come"),
+    ("not watched", "nobody watched here all the time, so that nothing was seen means nothing"),
     ("!", "a finding belongs to this hop: select it, or d lists all findings"),
     ("~", "not as it was at the reading before: c lists all changes"),
 )

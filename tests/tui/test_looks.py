@@ -10,7 +10,9 @@ from textual.pilot import Pilot
 
 from calitui.trace.path import Trace
 from calitui.tui.app import CalituiApp
-from tests.tui import samples, troubled
+from tests.report import proofs
+from tests.trace import seed
+from tests.tui import samples, test_proving, troubled
 from tests.tui.driving import LARGE, SMALL, Driven
 from tests.tui.recorded import RecordedSession
 
@@ -32,6 +34,22 @@ def settled(*keys: str, trace: bool = True) -> Callable[[Pilot[int]], Awaitable[
         assert isinstance(pilot.app, CalituiApp)
         driven = Driven(pilot.app, pilot)
         await (driven.until_trace() if trace else driven.until_pods())
+        await driven.press(*keys)
+        await pilot.pause()
+
+    return wait
+
+
+def proved(*keys: str) -> Callable[[Pilot[int]], Awaitable[None]]:
+    async def wait(pilot: Pilot[int]) -> None:
+        assert isinstance(pilot.app, CalituiApp)
+        driven = Driven(pilot.app, pilot)
+        await driven.until_trace()
+        await driven.press("p")
+        await driven.until_text("as icmp")
+        await driven.press("y")
+        await driven.until_trace()
+        await driven.until_text("◉")
         await driven.press(*keys)
         await pilot.pause()
 
@@ -82,6 +100,16 @@ def test_trace_with_its_cause(snap_compare: Compare, size: tuple[int, int]) -> N
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_findings(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(app(troubled.TRACE), terminal_size=size, run_before=settled("d"))
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@pytest.mark.parametrize(("found", "keys"), [(proofs.DELIVERED, "jjjj"), (proofs.LOST, "")], ids=["delivered", "lost"])
+def test_trace_with_a_proof(snap_compare: Compare, size: tuple[int, int], found: Trace, keys: str) -> None:
+    now = proofs.TAKEN_AT + 60
+    shown = CalituiApp(
+        test_proving.Proving(found), source=seed.IPIP_SOURCE, destination=seed.IPIP_DESTINATION, now=lambda: now
+    )
+    assert snap_compare(shown, terminal_size=size, run_before=proved(*keys))
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])

@@ -15,6 +15,7 @@ from calitui.tui.findings.describe import concise
 from calitui.tui.text import crop_middle, width_of, wrap
 from calitui.tui.trace import words
 from calitui.tui.trace.packet import boxes
+from calitui.tui.trace.sight import captured, seen
 
 
 def detail(trace: Trace, hop: Hop, width: int, roomy: bool, findings: tuple[Finding, ...] = ()) -> Content:
@@ -26,9 +27,12 @@ def detail(trace: Trace, hop: Hop, width: int, roomy: bool, findings: tuple[Find
     if findings:
         blocks.append([Content.styled("─" * width, "$dim")])
     blocks.append(_alarms(hop, width))
+    blocks.append(seen(trace, hop, width))
+    real = captured(trace, hop, width, roomy)
+    blocks.append(real)
     if hop.explanation:
         blocks.append(plain(hop.explanation, width))
-    if hop.packet:
+    if hop.packet and not real:
         blocks.append([Content.styled(line, "$link") for line in boxes(hop.packet, width, not roomy)])
     if hop.next_hops:
         blocks.append(labelled("next hops", next_hops_line(hop), width))
@@ -39,7 +43,9 @@ def detail(trace: Trace, hop: Hop, width: int, roomy: bool, findings: tuple[Find
 
 
 def _title(hop: Hop, width: int) -> Content:
-    evidence = words.EVIDENCE[hop.evidence]
+    evidence, style = words.standing(hop)
+    if hop.observed is None:
+        style = "bold $warn" if hop.evidence is Evidence.NOT_READ else "bold"
     title = f"{hop.number} {words.LONG[hop.step]}"
     room = width - width_of(title) - len(evidence) - 4
     places = [
@@ -53,7 +59,7 @@ def _title(hop: Hop, width: int) -> Content:
         (crop_middle(title, width - len(evidence) - 3), "bold"),
         place,
         blanks,
-        (evidence, "bold $warn" if hop.evidence is Evidence.NOT_READ else "bold"),
+        (evidence, style),
     )
 
 

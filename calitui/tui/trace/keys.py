@@ -8,7 +8,9 @@ from __future__ import annotations
 from calitui.trace.path import Trace
 from calitui.tui.trace import words
 
-_OF_A_PATH = dict.fromkeys(("detail", "copy", "export", "unread", "direction", "family", "why", "walkthrough"), "")
+_OF_A_PATH = dict.fromkeys(
+    ("detail", "copy", "export", "unread", "direction", "family", "why", "walkthrough", "prove"), ""
+)
 
 
 def labels(trace: Trace | None, direction: int, *, busy: bool, whole_detail: bool) -> dict[str, str]:

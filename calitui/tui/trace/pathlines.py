@@ -100,11 +100,13 @@ def _hop(direction: Direction, index: int, width: int, selected: bool, marks: Ma
     changed = words.CHANGED if hop.number in marks.changed else " "
     lead = f"{found}{hop.number:>2}{changed}"
     room = width - 2 - len(lead) - len(step) - 2
-    evidence = words.EVIDENCE[hop.evidence]
+    evidence, style = words.standing(hop)
     text = words.essence(direction, index)
+    if hop.observed is not None:
+        text = crop(text, max(0, room - 2 - len(evidence)))
     if width_of(text) + 2 + len(evidence) <= room:
         blanks = " " * (room - width_of(text) - len(evidence))
-        tail = Content.assemble(text, blanks, (evidence, "$dim"))
+        tail = Content.assemble(text, blanks, (evidence, style))
     else:
         tail = Content(crop(text, room))
         tail = Content.assemble(tail, " " * (room - tail.cell_length))

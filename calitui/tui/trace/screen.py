@@ -12,37 +12,35 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from calitui.errors import CalituiError, Cancelled
-from calitui.facts.text import clean
-from calitui.report import as_markdown
+from calitui.report.proved import all_answered, loss, proof_line
 from calitui.session import Session
 from calitui.trace.compare import Change, compare
 from calitui.trace.finding import Finding
-from calitui.trace.path import Trace
+from calitui.trace.path import Trace, Verdict
 from calitui.tui.actions import EVERYWHERE, TRACE, bindings
-from calitui.tui.export import ExportScreen, suggested, trace_formats
 from calitui.tui.findings.screen import FindingsScreen
 from calitui.tui.lines import KeyBar
 from calitui.tui.messages import TraceFailed, TraceProgress, TraceRead, WalkthroughWanted
-from calitui.tui.text import clock, count
+from calitui.tui.text import clock
 from calitui.tui.trace import log, why
 from calitui.tui.trace.changes import ChangesScreen
 from calitui.tui.trace.keys import labels
 from calitui.tui.trace.panes import HopPane, Paths
 from calitui.tui.trace.pathview import PathView
+from calitui.tui.trace.proving import ProofScreen
 from calitui.tui.trace.reader import Reader
+from calitui.tui.trace.sharing import SharingScreen
 from calitui.tui.trace.top import Top
 from calitui.tui.trace.views import asked_again, first_look, over_other_family, swapped
-from calitui.tui.unread import UnreadScreen
 
 MEDIUM = 110
 WIDE = 170
 
 
-class TraceScreen(Screen[None]):
+class TraceScreen(SharingScreen):
     """Reads a trace, shows it, reads it again."""
 
     CSS_PATH = "trace.tcss"
@@ -113,8 +111,10 @@ class TraceScreen(Screen[None]):
     def _arrived(self, message: TraceRead) -> None:
         if message.run != self.reader.run:
             return
-        old = self.before = self.trace
+        old = self.trace
         again = old is not None
+        # What packets showed is not gone because none were sent this time.
+        self.before = None if old is None or old.proof is not None else old
         self.reader.busy = False
         self.trace = message.trace
         if old is not None and old.family != message.trace.family:
@@ -178,9 +178,6 @@ class TraceScreen(Screen[None]):
     def _rename_keys(self) -> None:
         whole, busy = self.has_class("-detail"), self.reader.busy
         self.query_one(KeyBar).rename(labels(self.trace, self.direction, busy=busy, whole_detail=whole))
-
-    def _say(self, text: str, style: str) -> None:
-        self.query_one(KeyBar).say(Content.styled(clean(text), style) if text else None)
 
     def on_key(self) -> None:
         """A message has been read once a key is pressed; while reading it stays."""
@@ -249,6 +246,23 @@ class TraceScreen(Screen[None]):
         if self.trace is trace:
             self._select(*place)
 
+    def action_prove(self) -> None:
+        """Send packets along the path, after a dialog that says what will run where."""
+        trace = self.trace
+        if trace is None or self.reader.busy:
+            return
+
+        def proved(found: Trace | None) -> None:
+            if found is not None and self.trace is trace:
+                self.trace, self.before = found, None
+                if found.verdict is not Verdict.DELIVERED:
+                    self.direction, self.selected = first_look(found)
+                self._show()
+                if not all_answered(found) and loss(found) is None:
+                    self._say(proof_line(found), "bold $warn")
+
+        self.app.push_screen(ProofScreen(self.session, trace), proved)
+
     def action_swap(self) -> None:
         """Seen from the other end: between two pods the facts are the same, else it is read anew."""
         self.source, self.destination = self.destination, self.source
@@ -282,24 +296,6 @@ class TraceScreen(Screen[None]):
         if not self.reader.busy:
             self._read()
 
-    def action_copy(self) -> None:
-        """The whole trace as Markdown, through the terminal."""
-        if self.trace is not None:
-            text = as_markdown(self.trace)
-            self.app.copy_to_clipboard(text)
-            lines = count(len(text.splitlines()), "line")
-            self._say(f"Copied {lines} of Markdown, if this terminal allows OSC 52 (e writes a file)", "bold $good")
-
-    def action_export(self) -> None:
-        """Write a file."""
-
-        def written(result: str | None) -> None:
-            if result:
-                self._say(result, "bold $good")
-
-        if self.trace is not None:
-            self.app.push_screen(ExportScreen(suggested(self.trace), trace_formats(self.trace)), written)
-
     def action_why(self) -> None:
         """All findings, and what could not be checked."""
         trace = self.trace
@@ -324,13 +320,6 @@ class TraceScreen(Screen[None]):
             self.app.push_screen(ChangesScreen(changes, self._since()))
         elif self.trace is not None:
             self._say("There is no reading before this one: r reads again", "bold $warn")
-
-    def action_unread(self) -> None:
-        """Everything that was not read."""
-        if self.trace is not None and self.trace.unread:
-            self.app.push_screen(UnreadScreen(self.trace.unread))
-        elif self.trace is not None:
-            self._say("Everything that was asked for has been read", "bold $good")
 
     def action_back(self) -> None:
         """Stop reading, else leave the detail, else go back."""

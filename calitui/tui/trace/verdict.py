@@ -8,6 +8,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from calitui.facts.text import clean
+from calitui.report.proved import all_answered, beside, proof_line
 from calitui.report.words import SEPARATOR, cause_words, verdict_line
 from calitui.trace.path import Trace, Verdict
 from calitui.tui.text import crop_name, moment, width_of
@@ -37,7 +38,9 @@ def headline(trace: Trace, width: int) -> tuple[list[Content], Content]:
     glyph, style = _LOOK[trace.verdict]
     words = _parts(trace)
     forms = [words[0], words[0].rpartition(" on ")[0] or words[0]]
-    if trace.verdict is not Verdict.DELIVERED and len(words) > 2:
+    if trace.proof is not None and _proved(trace):
+        glyph, forms = "◉", [clean(proof_line(trace)), f"proved: {trace.proof.probe.answered} packets answered"]
+    elif trace.verdict is not Verdict.DELIVERED and len(words) > 2:
         forms.insert(0, SEPARATOR.join(words[:2]))
     least = min(39, width_of(trace.source.label) + width_of(trace.destination.label) + 3)
     text = next((form for form in forms if width_of(form) + 4 + least <= width), forms[-1])
@@ -47,7 +50,7 @@ def headline(trace: Trace, width: int) -> tuple[list[Content], Content]:
 
 def basis(trace: Trace, width: int, now: float) -> tuple[list[Content], Content]:
     """Left: what the verdict does not speak of, then how the packet is carried. Right: when it was read."""
-    rest = _parts(trace)[1:]
+    rest = _parts(trace) if _proved(trace) else _parts(trace)[1:]
     routing = [word for word in rest if word.startswith("routing only")]
     others = [word for word in rest if not word.startswith("routing only")]
     family = [f"IPv{trace.family}"] if trace.family == 6 or trace.other_family is not None else []
@@ -62,7 +65,12 @@ def basis(trace: Trace, width: int, now: float) -> tuple[list[Content], Content]
     return parts, Content.styled(read, "$dim")
 
 
+def _proved(trace: Trace) -> bool:
+    """Whether packets are what the headline tells of."""
+    return trace.verdict is Verdict.DELIVERED and all_answered(trace)
+
+
 def _parts(trace: Trace) -> list[str]:
     """The parts of the report's line, without the cause: that has a line of its own."""
     cause = clean(cause_words(trace))
-    return [part for part in clean(verdict_line(trace)).split(SEPARATOR) if part != cause]
+    return [part for part in clean(beside(trace, verdict_line(trace))).split(SEPARATOR) if part != cause]

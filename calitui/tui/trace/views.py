@@ -21,8 +21,9 @@ def swapped(trace: Trace) -> Trace | None:
 
     Between two pods both directions were computed on their own from one reading, so this only renames them. Where an
     end is no pod, the reply goes to a masqueraded or chosen address, and a new connection the other way would not.
+    Packets that were sent went one way, their answers the other: a proof can't be turned.
     """
-    if trace.source.kind != "pod" or trace.destination.kind != "pod":
+    if trace.source.kind != "pod" or trace.destination.kind != "pod" or trace.proof is not None:
         return None
     return msgspec.structs.replace(
         trace,

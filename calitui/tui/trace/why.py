@@ -8,6 +8,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from calitui.facts.text import clean
+from calitui.report.proved import OF_PROOFS, proof_line
 from calitui.report.words import cause_words, named
 from calitui.trace.finding import Finding, Severity
 from calitui.trace.path import Trace, Verdict
@@ -38,6 +39,8 @@ def line(trace: Trace, width: int) -> tuple[list[Content], Content | None]:
     others = len(trace.findings) - 1
     told_as = Content.styled(cause or headed(finding), STYLES[finding.severity])
     left = Content.assemble(told_as, (" · ", "$dim"), clean(finding.summary))
+    if finding.code in OF_PROOFS and (shown := clean(proof_line(trace))).endswith(f"({clean(finding.code)})"):
+        left = Content.styled(f"why: {shown}", STYLES[finding.severity])
     every = f"all {others + 1} findings" if width >= _ROOMY else f"all {others + 1}"
     return [left], _more(every if others else "why")
 

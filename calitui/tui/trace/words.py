@@ -5,6 +5,7 @@ This module must not know widgets.
 
 from __future__ import annotations
 
+from calitui.report.proved import mark
 from calitui.trace.path import Direction, Disposition, Evidence, Hop, Step
 
 SHORT = {
@@ -58,6 +59,8 @@ GLYPHS = {
     Evidence.INFERRED: "○",
     Evidence.NOT_READ: "?",
 }
+SEEN, UNSEEN = "◉", "◌"
+"""Stations where a live proof saw the packets, and where it did not."""
 FOUND, CHANGED = "!", "~"
 """Marks beside a hop's number: a finding belongs to it, and it is not as it was at the reading before."""
 
@@ -66,14 +69,34 @@ def station(hop: Hop) -> str:
     """The glyph of a hop on its line."""
     if hop.ends not in (None, Disposition.DELIVERED, Disposition.UNKNOWN):
         return "✖"
+    if hop.observed is not None and not hop.disagreement and (word := mark(hop)) in _SIGHTS:
+        return _SIGHTS[word]
     return "▲" if hop.disagreement else GLYPHS[hop.evidence]
 
 
 def station_style(hop: Hop) -> str:
     """Its colour, which only repeats the glyph."""
-    return {"✖": "bold $bad", "▲": "bold $warn", "?": "bold $warn", "○": "$dim", "●": "$good", "◆": "bold $good"}[
-        station(hop)
-    ]
+    return _STYLES[station(hop)]
+
+
+_STYLES = {
+    "✖": "bold $bad",
+    "▲": "bold $warn",
+    "?": "bold $warn",
+    "○": "$dim",
+    "●": "$good",
+    "◆": "bold $good",
+    SEEN: "bold $good",
+    UNSEEN: "bold $bad",
+}
+_SIGHTS = {"seen": SEEN, "not seen": UNSEEN, "elsewhere": "▲"}
+_SIGHT_STYLES = {"seen": "bold $good", "not seen": "bold $bad", "elsewhere": "bold $warn", "not watched": "$dim"}
+
+
+def standing(hop: Hop) -> tuple[str, str]:
+    """The word at the end of a hop's line, and its style: what packets showed, else the evidence."""
+    word = mark(hop)
+    return (word, _SIGHT_STYLES[word]) if word else (EVIDENCE[hop.evidence], "$dim")
 
 
 def essence(direction: Direction, index: int) -> str:
