@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from tests.apiserver.http import Http
+from tests.lab import guest
 from tests.lab.bird import SOCKET, SOCKET6, families
 from tests.lab.lab import Lab
 from tests.lab.needs import LabError
@@ -22,7 +23,7 @@ from tests.lab.node import Machine
 from tests.lab.processes import wait_until
 
 UNDERLAY = "underlay"
-"""In the place of a machine's name: the namespace of the network between the machines, on this machine's kernel."""
+"""In the place of a machine's name: the namespace of the network between the machines."""
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 _BROKEN = "/run/calico/broken.conf"
 
@@ -143,6 +144,10 @@ def _done(lab: Lab, steps: tuple[Step, ...]) -> Iterator[None]:
 
 def _run(lab: Lab, machine: str, command: str) -> None:
     if not command:
+        return
+    if machine == UNDERLAY and lab.saved.kernel == "uml":
+        # The bridges are in the guest, where every machine is root.
+        lab.machines[0].run(f"nsenter --net={guest.UNDERLAY} sh -ec {shlex.quote(command)}")
         return
     if machine == UNDERLAY:
         words = ["nsenter", f"--net=/run/netns/calitui-lab-{lab.name}-underlay", "sh", "-ec", command]

@@ -17,6 +17,9 @@ from tests.lab.spec import ClusterSpec
 TAP = "guest"
 """The tap's name in the underlay's namespace."""
 
+UNDERLAY = "/mnt/underlay"
+"""The guest's own network namespace, in which the bridges are, as a file that its nodes can enter."""
+
 # In the order they need each other: ipv6 wants crc-ccitt (segment routing), bridge wants ipv6. The last five are a
 # node's packet filter: this kernel's nf_tables has no IPv4 tables, so that only iptables-legacy can drop.
 _MODULES = (
@@ -77,6 +80,9 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /mnt
+touch {UNDERLAY}
+mount --bind /proc/self/ns/net {UNDERLAY}
 mkdir -p /dev/pts
 mount -t devpts -o ptmxmode=666 devpts /dev/pts
 mount -t hostfs -o {state} none {state}
