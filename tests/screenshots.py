@@ -22,7 +22,7 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from calitui.session import Progress, Session
-from calitui.trace.path import Verdict
+from calitui.trace.path import Step, Verdict
 from calitui.tui.app import CalituiApp
 from calitui.tui.home.screen import HomeScreen
 from calitui.tui.mesh.screen import MeshScreen
@@ -37,6 +37,7 @@ DEMOS = {
     "bgp": ("huang2/hhh-6897d64fcd-4zph4", "huang1/huangtest-69d9fddd97-pbvvw"),
 }
 WALKED = "ipip"
+PROVED = ("ipip", "vxlan")
 MOST_BROKEN = 2
 """Clusters with a fault that are drawn if none is named."""
 FAMILY = "DejaVu Sans Mono"
@@ -244,6 +245,35 @@ async def shoot_walkthrough(session: Session, demo: str, ends: tuple[str, str], 
                 write(app, folder, name, font_files if drawable else [])
 
 
+def proof_is_there(app: CalituiApp) -> bool:
+    """Whether Trace shows what packets did."""
+    return isinstance(app.screen, TraceScreen) and app.screen.trace is not None and app.screen.trace.proof is not None
+
+
+async def shoot_proof(session: Session, demo: str, folder: Path) -> None:
+    """The first proof that a demo holds in every size, at the hop where the outer packet leaves the node."""
+    font_files = fonts()
+    proofs = session.record(quiet, threading.Event()).proofs
+    if not proofs:
+        print(f"demo {demo} holds no proof: left out")
+        return
+    probe = proofs[0].probe
+    for width, height in SIZES:
+        app = CalituiApp(
+            session, theme=DARK, source=probe.source, destination=probe.destination, now=lambda: proofs[0].taken_at + 60
+        )
+        async with app.run_test(size=(width, height)) as pilot:
+            await settled(pilot, partial(trace_is_there, app))
+            await pilot.press("p")
+            await settled(pilot, partial(proof_is_there, app))
+            screen = app.screen
+            if isinstance(screen, TraceScreen) and screen.trace is not None and not screen.selected[screen.direction]:
+                hops = screen.trace.forward.hops
+                await pilot.press(*["down"] * next(i for i, hop in enumerate(hops) if hop.step is Step.NIC_OUT))
+            await pilot.pause(0.05)
+            write(app, folder, f"proof-{demo}-{width}x{height}", font_files)
+
+
 def main() -> None:
     """Write every picture."""
     from calitui.session import demos, open_demo
@@ -253,6 +283,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent.parent / "screenshots")
     parser.add_argument("--broken", action="append", metavar="DEMO", help="demo with a fault, without `demo:`")
+    parser.add_argument("--proved", action="append", metavar="DEMO", help="demo that holds a proof")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -266,6 +297,12 @@ def main() -> None:
             asyncio.run(shooting)
             if demo == WALKED:
                 asyncio.run(shoot_walkthrough(session, demo, DEMOS[demo], folder))
+        finally:
+            session.close()
+    for demo in arguments.proved or [name for name in PROVED if name in demos()]:
+        session = open_demo(demo)
+        try:
+            asyncio.run(shoot_proof(session, demo, folder))
         finally:
             session.close()
 
