@@ -19,6 +19,8 @@ from tests.lab.lab import Lab
 from tests.lab.visits import Ping, send
 
 HEALTHY = ("bgp", "ipip", "vxlan", "crosssubnet", "dualstack")
+PROVED = ("ipip", "vxlan")
+"""Those with a live proof of their first pair."""
 BROKEN = {
     "broken-blackhole": ("blackhole", "Broken: a pod's own route is gone, its block's blackhole takes its packets"),
     "broken-tunl0": ("tunl0-down", "Broken: the IPIP tunnel device is down on one node"),
@@ -59,7 +61,8 @@ def _record(lab: Lab, name: str) -> int:
         if name in BROKEN:
             fault, title = BROKEN[name]
             mending.enter_context(broken(lab, FAULTS[fault]))
-        done = calitui(lab, "record", "-o", str(target), "--force", "--title", title)
+        proof = ["--prove", *lab.spec.pairs[0], "--yes"] if name in PROVED else []
+        done = calitui(lab, "record", "-o", str(target), "--force", "--title", title, *proof)
     print(done.stderr.strip())
     if done.returncode == 0:
         target.chmod(0o644)

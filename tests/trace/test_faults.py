@@ -238,9 +238,7 @@ def test_a_third_node_that_knows_the_way_is_a_detour_and_one_that_does_not_ends_
     own = msgspec.structs.replace(
         host,
         links=tuple(
-            msgspec.structs.replace(link, addresses=(Address("10.173.32.25", 24),))
-            if link.name == "eth0"
-            else link
+            msgspec.structs.replace(link, addresses=(Address("10.173.32.25", 24),)) if link.name == "eth0" else link
             for link in host.links
         ),
     )
