@@ -128,7 +128,11 @@ def _in_node(
     rules = _dropping(scene.proof, {name for name in (at.node, node) if name})
     reverse = _reverse_path(scene, last, node, trace)
     fix: list[str] = []
-    if rules:
+    if _is_gone(scene.proof, at):
+        words += f": {_spot(at)} went away meanwhile, as when its pod is deleted."
+        evidence = [*evidence, f"{at.node} /proc/net/dev: {at.device} is there before the packets, and not after"]
+        fix += ["kubectl get pods -A -o wide  # is it still there, on this node, with this address?"]
+    elif rules:
         first = rules[0]
         whose = f" of {first.policy}" if first.policy else ""
         words += f": meanwhile a rule in chain {first.chain}{whose} on {first.node} dropped {_packets(first.packets)}."
@@ -142,6 +146,15 @@ def _in_node(
         fix += [f"ssh {shlex.quote(node or '?')} sudo nft list ruleset  # or iptables-save -c, before and after"]
     evidence += [f"{one.node} {one.chain}: {one.text} ({_packets(one.packets)} more)" for one in rules[:MOST_SHOWN]]
     return Cause(DROPPED, node, at.device or "", words, tuple(evidence), tuple(fix))
+
+
+def _is_gone(proof: Proof, hop: Hop) -> bool:
+    """Whether a node's device was there before the probes and not after."""
+    found = next((one for one in proof.carried if one.node == hop.node and one.after), None)
+    if found is None or hop.device is None or hop.step in (Step.CONTAINER_OUT, Step.CONTAINER_IN):
+        return False
+    before, after = ({one.device for one in rows} for rows in (found.before, found.after))
+    return hop.device in before - after
 
 
 def _repair(rule: RuleCount) -> Iterator[str]:

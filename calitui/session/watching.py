@@ -33,6 +33,7 @@ MOST_DEVICES = 6
 _CHATTER = ("listening on", "data link type", "verbose output")
 _LISTENING = "listening on"
 _DROPPED = re.compile(r"^(\d+) packets? dropped by (?:kernel|interface)", re.MULTILINE)
+_CAPTURED = re.compile(r"^(\d+) packets? captured", re.MULTILINE)
 _TIME_IS_UP = 124
 
 
@@ -145,7 +146,8 @@ class Watching:
         planned = self._site.planned
         if outcome.cut:
             return outcome.cut
-        if outcome.status == 0:
+        captured = _CAPTURED.search(outcome.errors)
+        if outcome.status == 0 and (captured is None or int(captured[1][:9]) >= planned.count):
             return f"it ended early: more than {planned.count} packets matched"
         if outcome.status == _TIME_IS_UP:
             return f"it ended early, after {planned.seconds} s"

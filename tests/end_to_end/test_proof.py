@@ -169,4 +169,4 @@ def test_the_articles_two_pictures_come_out_of_the_lab(lab: Lab, tmp_path: Path)
     assert f"IP {pod.ip} > {other.ip}: ICMP echo request" in listed
     assert f"IP {near.address} > {far.address}: IP {pod.ip} > {other.ip}: ICMP echo request" in listed
     read = [dpkt.ip.IP(data) for _, data in dpkt.pcap.UniversalReader(io.BytesIO(pcap.read_bytes()))]
-    assert {packet.p for packet in read} == {dpkt.ip.IP_PROTO_ICMP, dpkt.ip.IP_PROTO_IP4}
+    assert {(packet.p, type(packet.data).__name__) for packet in read} == {(1, "ICMP"), (4, "IP")}

@@ -109,7 +109,7 @@ def broken(lab: Lab, fault: Fault) -> Iterator[None]:
         LabError: a command failed, packets did not do what the fault says, or the lab does not recover.
     """
     address = next(ip for ip in lab.spec.addresses_of(fault.destination) if (":" in ip) is (fault.family == 6))
-    with _done(lab, fault.steps):
+    with done(lab, fault.steps):
         if fault.lost:
             what = f"{address} is cut off from {fault.source}"
             wait_until(lambda: not is_answered(lab, fault.source, address, fault.size, 1), what, 20)
@@ -121,7 +121,12 @@ def broken(lab: Lab, fault: Fault) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _done(lab: Lab, steps: tuple[Step, ...]) -> Iterator[None]:
+def done(lab: Lab, steps: tuple[Step, ...]) -> Iterator[None]:
+    """Do the steps, and undo them in reverse in the end.
+
+    Raises:
+        LabError: a command failed, or the lab does not recover.
+    """
     http = None if lab.without_api else lab.http()
     with contextlib.ExitStack() as undoing:
         if http is not None:
