@@ -274,5 +274,6 @@ def test_a_flood_ends_a_capture_and_what_came_before_is_kept(lab: Lab) -> None:
     reasons = {watch.reason for watch in path.proof.watches if not watch.complete}
     assert reasons == {"it ended early: more than 200 packets matched"}
     assert path.proof.probe.answered == path.proof.probe.count
+    assert not any("packets." in note and " saw " in note for note in path.notes), path.notes
     assert not [hop for way in path.directions for hop in way.hops if hop.observed and hop.observed.seen is False]
     wait_until_clean(lab, before)
