@@ -178,14 +178,17 @@ class ProofScreen(ModalScreen[Trace | None]):
 
     def _draw_plan(self) -> None:
         """The sentences with the beginning of each command; those that are longer stand below in full."""
-        width = max(30, self.query_one(VerticalScroll).scrollable_content_region.width - 1)
+        # A recorded proof closes the dialog before its first drawing: there may be nothing left to draw on.
+        box, plan = self.query(VerticalScroll), self.query("#plan").results(Static)
+        width = max(30, box.first().scrollable_content_region.width - 1) if box else 30
         lines = [
             Content.styled(crop(line, width), "bold") if _is_command(line) else Content(line) for line in self.sentences
         ]
         long = [line.strip() for line in self.sentences if _is_command(line) and width_of(line) > width]
         if long:
             lines += [Content.styled("\nIn full:", "$dim"), *(Content.styled(line, "$dim") for line in long)]
-        self.query_one("#plan", Static).update(Content("\n").join(lines))
+        for drawn in plan:
+            drawn.update(Content("\n").join(lines))
 
     def on_resize(self) -> None:
         """Commands are cut to the width."""
