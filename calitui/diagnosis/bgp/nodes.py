@@ -21,6 +21,20 @@ MOST_LINES = 4
 Check = Iterator[Finding | Unchecked]
 
 
+def _own_routes(scene: Scene, node: str, family: int) -> str:
+    """What became of the routes that the node's BIRD wrote to its kernel: they stay when it dies."""
+    place = scene.place(node)
+    if place is None or not place.read("routes6" if family == 6 else "routes"):
+        return "its own routes are not updated any more"
+    left = any(
+        route.protocol == "bird" and route.kind == "unicast" and (":" in route.prefix) is (family == 6)
+        for route in place.namespace.routes
+    )
+    if left:
+        return "its own routes are what they were when BIRD stopped: packets leave by them, but nobody updates them"
+    return "its own routes to other nodes' pods are gone"
+
+
 def bird_not_running(scene: Scene) -> Check:
     """Nodes whose BIRD should run and does not."""
     birds, wanted, peering = scene.of(Birds), scene.of(Wanted), scene.of(Peering)
@@ -41,8 +55,7 @@ def bird_not_running(scene: Scene) -> Check:
             own = wanted.addresses[family].get(node)
             daemon = "BIRD for IPv6" if family == 6 else "BIRD"
             effect = (
-                "other nodes lose their routes to its pods, and its own routes are what they were when BIRD stopped: "
-                "packets still leave by them, but nobody updates them"
+                f"other nodes lose their routes to its pods, and {_own_routes(scene, node, family)}"
                 if needed
                 else "routes between nodes are written by Felix here, so what is lost is what BGP tells to others"
             )
