@@ -139,7 +139,10 @@ def _lost(scene: Scene, observed: tuple[Observed, ...], trace: Trace, findings: 
         return _confirmed(scene, observed, end, findings)
     if lost is None:
         note = "Not answered; where the packets were lost was not seen, since not every place was watched."
-        return _Way(_marked(way, observed), tuple(findings), () if findings else (note,))
+        marked = _marked(way, observed)
+        if way.disposition is Disposition.DELIVERED:  # that no answer came speaks against it
+            marked = msgspec.structs.replace(marked, disposition=Disposition.UNKNOWN)
+        return _Way(marked, tuple(findings), () if findings else (note,))
     found = losing.finding(scene, lost, observed, trace)
     hops = [_with(hop, one) for hop, one in zip(way.hops, observed, strict=True)]
     for place, hop in enumerate(hops):

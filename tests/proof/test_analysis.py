@@ -206,7 +206,8 @@ def test_no_answer_and_nothing_watched_behind_is_not_known() -> None:
     found = proved(trace, proof)
     assert codes(found) == []
     assert found.notes[-1].startswith("Not answered; where the packets were lost was not seen")
-    assert found.forward.disposition is Disposition.DELIVERED, "as computed: nothing seen speaks against it"
+    assert found.forward.disposition is Disposition.UNKNOWN, "no answer came: that speaks against what was computed"
+    assert found.verdict is Verdict.UNKNOWN
 
 
 def test_nothing_sent_is_nothing_seen() -> None:
