@@ -137,6 +137,29 @@ def test_the_place_and_the_cause_are_told(lab: Lab, fault: PacketFault) -> None:
         assert max(one.size for one in path.proof.sizes if one.passed) == fault.passes, path.proof.sizes
 
 
+@pytest.mark.parametrize(
+    ("lab", "protocol", "answer"),
+    [
+        pytest.param("bgp", "tcp", "tcp", marks=in_the_lab),
+        # A port that nobody listens on is told by ICMP.
+        pytest.param("bgp", "udp", "icmp", marks=in_the_lab),
+    ],
+    indirect=["lab"],
+    scope="session",
+)
+def test_packets_to_a_port_are_seen_too(lab: Lab, protocol: str, answer: str) -> None:
+    stop = threading.Event()
+    with live(lab) as session:
+        predicted = session.trace(*EXAMPLES["bgp"], lambda _: None, stop)
+        path = session.prove(predicted, ProofRequest(protocol=protocol, port=8080, count=COUNT), lambda _: None, stop)
+    assert path.proof is not None
+    assert (path.proof.probe.count, path.proof.probe.answered) == (COUNT, COUNT)
+    for direction, what in zip(path.directions, (protocol, answer), strict=True):
+        assert all(one.observed is not None and one.observed.seen for one in direction.hops), direction
+        headers = [one.observed.headers[-1] for one in direction.hops if one.observed and one.observed.headers]
+        assert {header.protocol for header in headers} == {what}
+
+
 def hop(direction: Direction, place: tuple[str, str, str]) -> Hop:
     return next(one for one in direction.hops if (one.step.value, one.node, one.device) == place)
 

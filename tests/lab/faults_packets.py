@@ -69,6 +69,8 @@ def _fault(
 _BGP, _IPIP, _VXLAN, _ROUTER, _POLICY = (CLUSTERS[name] for name in ("bgp", "ipip", "vxlan", "router", "policyrouting"))
 _CART, _ORDERS = (_VXLAN.find(end)[1] for end in _VXLAN.pairs[0])
 _HHH, _HUANGTEST = (_BGP.find(end)[1] for end in _BGP.pairs[0])
+_TO_POD = f"cali-tw-{_ORDERS.veth}"
+"""Felix's chain of what goes to the pod."""
 _NEAR = _ROUTER.find(_ROUTER.pairs[0][0])[0]
 _FAR, _FAR_POD = _ROUTER.find(_ROUTER.pairs[0][1])
 _FAR_ROUTE = f"{_FAR_POD.ip}/32 via {_FAR.address}"
@@ -139,6 +141,22 @@ PACKET_FAULTS: tuple[PacketFault, ...] = (
         after=("tunnel-in", "worker-2", "vxlan.calico"),
         at=("veth-out", "worker-2", _ORDERS.veth),
         words=("filter FORWARD", "dropped 3 packets"),
+    ),
+    PacketFault(
+        fault=_fault(
+            "policy-drops",
+            _VXLAN,
+            Shell(
+                "worker-2",
+                f"iptables -N {_TO_POD}; iptables -A {_TO_POD} -p icmp -j DROP; "
+                f"iptables -A FORWARD -o {_ORDERS.veth} -j {_TO_POD}",
+                f"iptables -D FORWARD -o {_ORDERS.veth} -j {_TO_POD}; iptables -F {_TO_POD}; iptables -X {_TO_POD}",
+            ),
+        ),
+        code="dropped-in-node",
+        after=("tunnel-in", "worker-2", "vxlan.calico"),
+        at=("veth-out", "worker-2", _ORDERS.veth),
+        words=(f"chain filter {_TO_POD} of pod {_ORDERS.key}", "dropped 3 packets"),
     ),
     PacketFault(
         # Requests come in by eth1, replies leave by eth0, and come in by what is not the way back to their source.
