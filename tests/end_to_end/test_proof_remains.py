@@ -50,7 +50,7 @@ def everything(lab: Lab) -> dict[str, Remains]:
 
 def wait_until_clean(lab: Lab, before: dict[str, Remains], seconds: float = AT_ONCE) -> None:
     wait_until(lambda: all(processes(lab, name) == before[name].processes for name in before), "all ends", seconds)
-    assert everything(lab) == before
+    assert {name: remains(lab.node(name)) for name in before} == before
 
 
 @contextlib.contextmanager
@@ -92,6 +92,21 @@ def ended(started: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
 
 def seen(path: dict[str, Any]) -> list[bool | None]:
     return [hop["observed"]["seen"] for hop in path["directions"][0]["hops"] if hop["observed"] is not None]
+
+
+def test_what_is_left_would_be_seen(lab: Lab) -> None:
+    node = lab.node(ends(lab)[0])
+    before = remains(node)
+    left = node.popen("timeout 30 tcpdump -i any -w /dev/null & touch /run/left; nft add table ip left; wait")
+    try:
+        wait_until(lambda: bool(remains(node).sockets), "it captures", 10, 0.2)
+        after = remains(node)
+    finally:
+        node.run("kill $(pgrep -x tcpdump --ns $$); rm -f /run/left; nft delete table ip left")
+        left.communicate(timeout=30)
+    changed = {name for name in Remains.__struct_fields__ if getattr(before, name) != getattr(after, name)}
+    assert changed >= {"processes", "files", "rules", "sockets"}
+    wait_until_clean(lab, {node.name: before})
 
 
 def test_nothing_is_left_after_a_proof(lab: Lab) -> None:
