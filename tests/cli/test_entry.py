@@ -160,7 +160,8 @@ def test_a_reader_that_goes_away_changes_no_exit_code(broken: str, home: Path) -
 ENDS = (seed.IPIP_SOURCE, seed.IPIP_DESTINATION)
 
 STUCK = """
-import sys, threading
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background of a script ignores it
 from calitui.cli import main, sessions
 from calitui.session import recorded
 def never(self, *rest):

@@ -20,7 +20,13 @@ from tests.report import proofs
 from tests.trace import seed
 
 ENDS = (seed.IPIP_SOURCE, seed.IPIP_DESTINATION)
-STUB = "import sys; sys.argv[0] = 'stub'; from tests.cli.stub import main; main()"
+STUB = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background of a script ignores it
+sys.argv[0] = 'stub'
+from tests.cli.stub import main
+main()
+"""
 
 
 def live(how: str, *arguments: str, home: Path) -> Ran:
