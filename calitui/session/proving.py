@@ -236,7 +236,12 @@ class _Run:
         said = tuple(clean(line)[:300] for line in outcome.errors.splitlines() if line.strip())
         why = parsed.refused and (f"{parsed.refused} ({note})" if note else parsed.refused)
         if not why and not parsed.sent:
-            why = outcome.cut or outcome.complaint or "nothing was sent"
+            ended = (
+                "how many were sent was not told: it was killed, or the connection broke"
+                if outcome.status is None
+                else "nothing was sent"
+            )
+            why = outcome.cut or outcome.complaint or ended
         lines = (*parsed.lines, *said)[:100]
         return msgspec.structs.replace(made, count=parsed.sent, answered=parsed.answered, output=lines, error=why)
 

@@ -146,6 +146,8 @@ class Watching:
         planned = self._site.planned
         if outcome.cut:
             return outcome.cut
+        if outcome.status is None:
+            return "it was killed, or the connection broke"
         captured = _CAPTURED.search(outcome.errors)
         if outcome.status == 0 and (captured is None or int(captured[1][:9]) >= planned.count):
             return f"it ended early: more than {planned.count} packets matched"
