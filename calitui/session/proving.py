@@ -23,7 +23,8 @@ from calitui.facts.node import NodeFacts
 from calitui.facts.proof import Carried, Probe, Proof, RuleCount, SizeProbe
 from calitui.facts.text import clean
 from calitui.nodes.deadline import Deadline
-from calitui.nodes.proving.held import Held, Outcome, Prover
+from calitui.nodes.outcome import Outcome
+from calitui.nodes.proving.held import Held, Prover
 from calitui.nodes.proving.script import (
     COUNTS,
     HERE,

@@ -19,7 +19,8 @@ from calitui.facts.node import NetworkNamespace
 from calitui.facts.proof import Watch
 from calitui.facts.text import clean
 from calitui.nodes.deadline import Deadline
-from calitui.nodes.proving.held import Held, Outcome, Prover
+from calitui.nodes.outcome import Outcome
+from calitui.nodes.proving.held import Held, Prover
 from calitui.nodes.proving.script import HERE, Tools, Where, parse_watch, refusal, watch
 from calitui.proof.capture import Place
 from calitui.proof.plan import PlannedWatch, watch_command

@@ -22,6 +22,7 @@ from calitui.facts.decoding import decoder
 from calitui.facts.text import clean
 from calitui.nodes.deadline import Deadline, StepTimeoutError, guarded, in_background
 from calitui.nodes.exec.refusal import SSH, ExecRefusedError, short, unreachable
+from calitui.nodes.outcome import Outcome
 
 STDIN, STDOUT, STDERR, STATUS = range(4)
 """Kubernetes: pkg/kubelet/cri/streaming/remotecommand/websocket.go; v5 adds 255, "this stream ends"."""
@@ -42,25 +43,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     rights: float = 10.0
     connection: float = 20.0
     script: float = 60.0
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What came of a command. `status` is its exit status, None if it was not told; `failure` is why the container
-    runtime could not start it. `truncated` says that there was more output than was taken, `cut` why it ended early.
-    """
-
-    output: bytes
-    errors: str = ""
-    status: int | None = None
-    failure: str = ""
-    truncated: bool = False
-    cut: str = ""
-
-    @property
-    def complaint(self) -> str:
-        """The last line of the error output."""
-        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
-        return clean(lines[-1]) if lines else ""
 
 
 class _Cause(msgspec.Struct):
@@ -148,7 +130,7 @@ def run(streams: websocket.WebSocket, stdin: bytes, limits: Limits, largest: int
     if not (status or cut or truncated):
         cut = "the connection was closed before the script's status was told"
     code, failure = understood(bytes(status))
-    return Outcome(bytes(output), errors.decode("utf-8", "replace"), code, failure, truncated, cut)
+    return Outcome(bytes(output), errors.decode("utf-8", "replace"), code, truncated, cut, failure)
 
 
 def messages(streams: websocket.WebSocket) -> Iterator[tuple[int, bytes]]:

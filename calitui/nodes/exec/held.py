@@ -17,7 +17,8 @@ from calitui.nodes.exec.channels import FAILURES, MOST_STATUS, STATUS, STDERR, S
 from calitui.nodes.exec.pod import calico_node, target
 from calitui.nodes.exec.reader import WHOLE, ExecReader
 from calitui.nodes.exec.refusal import short
-from calitui.nodes.proving.held import TO_BEGIN, Held, LostError, Outcome, Received, begun, silence
+from calitui.nodes.outcome import Outcome
+from calitui.nodes.proving.held import TO_BEGIN, Held, LostError, Received, begun, silence
 from calitui.nodes.proving.script import SCRIPT
 from calitui.nodes.script import command
 

@@ -20,8 +20,9 @@ from calitui.facts.node import NodeFacts, Question
 from calitui.facts.text import clean
 from calitui.nodes.deadline import Deadline
 from calitui.nodes.exec.access import Access, NewClient
-from calitui.nodes.exec.channels import Limits, Outcome, failed, run
+from calitui.nodes.exec.channels import Limits, failed, run
 from calitui.nodes.exec.pod import calico_node, target
+from calitui.nodes.outcome import Outcome
 from calitui.nodes.parse.sections import NEEDS_ROOT
 from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
 

@@ -15,8 +15,8 @@ import msgspec
 
 from calitui.errors import NodeError
 from calitui.facts.cluster import Node, Pod
-from calitui.facts.text import clean
 from calitui.nodes.deadline import POLL, Deadline
+from calitui.nodes.outcome import Outcome
 from calitui.nodes.proving.script import STARTED
 
 LARGEST = 8 * 1024 * 1024
@@ -61,25 +61,6 @@ class Channel(Protocol):
 
     def status(self) -> int | None:
         """Its exit status after its outputs ended, None if it was not told."""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What came of a command. `status` is its exit status, None if it was not told.
-
-    `truncated` says that there was more output than is kept, `cut` why it ended early ("" if it did not).
-    """
-
-    output: bytes = b""
-    errors: str = ""
-    status: int | None = None
-    truncated: bool = False
-    cut: str = ""
-
-    @property
-    def complaint(self) -> str:
-        """The last line of the error output."""
-        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
-        return clean(lines[-1]) if lines else ""
 
 
 class Held:

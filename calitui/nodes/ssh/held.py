@@ -23,7 +23,7 @@ from calitui.nodes.script import command
 from calitui.nodes.ssh.connect import FAILURES, Connection, Limits, said, translated
 from calitui.nodes.ssh.pool import WHOLE
 from calitui.nodes.ssh.reader import SshReader
-from calitui.nodes.ssh.run import CHUNK, Outcome, SessionRefusedError, open_session, start
+from calitui.nodes.ssh.run import CHUNK, SessionRefusedError, open_session, start
 from calitui.nodes.ssh.sudo import refusal
 
 _STATUS = 2.0
@@ -55,7 +55,7 @@ class SshProver:
             ended = held.stop()
             if ended.cut:
                 raise silence(where, ended)
-            refused = refusal(Outcome(ended.output, ended.errors, ended.status))
+            refused = refusal(ended)
             self._refused[node.name] = refused
             progress(f"sudo refused: {refused}")
         note = f"sudo -n was refused: {refused}" if refused else ""

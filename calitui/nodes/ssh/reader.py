@@ -21,13 +21,14 @@ from calitui.facts.missing import Missing
 from calitui.facts.node import NodeFacts, Question
 from calitui.facts.text import clean
 from calitui.nodes.deadline import Deadline, in_background
+from calitui.nodes.outcome import Outcome
 from calitui.nodes.script import LARGEST_OUTPUT, SCRIPT, arguments, command, parse_output
 from calitui.nodes.ssh.connect import Connection, Limits, Ways, silence_paramiko
 from calitui.nodes.ssh.keys import Keyring
 from calitui.nodes.ssh.pool import WHOLE, Pool
 from calitui.nodes.ssh.prompts import Asking, Prompts
 from calitui.nodes.ssh.resolve import Resolved, Resolver, SshOptions
-from calitui.nodes.ssh.run import Outcome, SessionRefusedError, run
+from calitui.nodes.ssh.run import SessionRefusedError, run
 from calitui.nodes.ssh.sudo import explained, refusal
 
 Result = TypeVar("Result")

@@ -9,12 +9,11 @@ from __future__ import annotations
 import select
 import threading
 
-import msgspec
 import paramiko
 
 from calitui.errors import NodeError
-from calitui.facts.text import clean
 from calitui.nodes.deadline import POLL, Deadline, StepTimeoutError, guarded, in_background
+from calitui.nodes.outcome import Outcome
 from calitui.nodes.ssh.connect import FAILURES, Connection, Limits, said, translated
 
 CHUNK = 1 << 18
@@ -24,26 +23,6 @@ MOST_STDERR = 16 * 1024
 
 class SessionRefusedError(NodeError):
     """No command could be started on the connection: it is dead, or the server allows no more."""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What came of a command. `status` is its exit status, None if it was not told (killed, cut off, timed out).
-
-    `truncated` says that there was more output than was taken; `cut` why it ended early otherwise ("" if it did not):
-    it was still running at the deadline, or the connection broke.
-    """
-
-    output: bytes
-    errors: str = ""
-    status: int | None = None
-    truncated: bool = False
-    cut: str = ""
-
-    @property
-    def complaint(self) -> str:
-        """The last line of the error output."""
-        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
-        return clean(lines[-1]) if lines else ""
 
 
 def run(connection: Connection, command: str, stdin: bytes, limits: Limits, largest: int, around: Deadline) -> Outcome:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from calitui.facts.missing import Missing
+from calitui.nodes.outcome import Outcome
 from calitui.nodes.parse.sections import NEEDS_ROOT
-from calitui.nodes.ssh.run import Outcome
 
 _NOT_FOUND = re.compile(r"sudo: (?:command )?not found|command not found: sudo|unknown command:? sudo", re.IGNORECASE)
 _SAYS = (

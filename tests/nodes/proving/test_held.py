@@ -19,7 +19,8 @@ import pytest
 from calitui.errors import Cancelled, NodeError
 from calitui.nodes.deadline import Deadline
 from calitui.nodes.local.held import LocalProver
-from calitui.nodes.proving.held import Held, Outcome, Prover
+from calitui.nodes.outcome import Outcome
+from calitui.nodes.proving.held import Held, Prover
 from calitui.nodes.proving.script import STARTED, TOOLS, Where, parse_ping, parse_tools, parse_watch, refusal, watch
 from calitui.nodes.proving.script import ping as echo
 from calitui.nodes.ssh.held import SshProver

@@ -11,13 +11,14 @@ import pytest
 from calitui.facts.cluster import Node
 from calitui.facts.node import NodeFacts, Question
 from calitui.nodes.deadline import Deadline
+from calitui.nodes.outcome import Outcome
 from calitui.nodes.ssh.connect import Limits, Ways, silence_paramiko
 from calitui.nodes.ssh.keys import Keyring
 from calitui.nodes.ssh.pool import Pool
 from calitui.nodes.ssh.prompts import Asking, HostKeyQuestion, NoPrompts, Prompts, SecretQuestion
 from calitui.nodes.ssh.reader import SshReader
 from calitui.nodes.ssh.resolve import Resolver, SshOptions
-from calitui.nodes.ssh.run import Outcome, run
+from calitui.nodes.ssh.run import run
 from calitui.nodes.ssh.target import Target
 from tests.sshd import Client, Sshd, why_not
 
