@@ -13,7 +13,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from calitui.diagnosis.audit import Audit
@@ -25,7 +24,7 @@ from calitui.tui.actions import AUDIT, EVERYWHERE, bindings
 from calitui.tui.background import post, start
 from calitui.tui.blocks import page
 from calitui.tui.drawn import Drawn
-from calitui.tui.export import ExportScreen, audit_formats
+from calitui.tui.export import audit_formats
 from calitui.tui.findings.describe import concise, unsure
 from calitui.tui.findings.findinglist import FindingList
 from calitui.tui.findings.lines import items
@@ -36,9 +35,9 @@ from calitui.tui.mesh.auditor import Auditor
 from calitui.tui.mesh.keys import labels
 from calitui.tui.mesh.matrix import Matrix
 from calitui.tui.messages import AuditFailed, AuditNews, AuditRead, Refused, TraceWanted
-from calitui.tui.text import clock, count, moment
+from calitui.tui.sharing import Shared, SharingScreen
+from calitui.tui.text import clock, moment
 from calitui.tui.trace import log
-from calitui.tui.unread import UnreadScreen
 
 MEDIUM = 110
 QUIET = 0.25
@@ -47,7 +46,7 @@ _LEAST = 5
 """Lines below which the selected finding is only in the list."""
 
 
-class MeshScreen(Screen[Audit | None]):
+class MeshScreen(SharingScreen[Audit | None]):
     """Reads an audit, shows it, reads it again. Its result is the last complete one, to be shown at once next time."""
 
     CSS_PATH = "mesh.tcss"
@@ -65,6 +64,13 @@ class MeshScreen(Screen[Audit | None]):
         self.progress: Progress | None = None
         self._read_so_far = 0
         self._waiting = False
+
+    def shared(self) -> Shared | None:
+        """The audit, once there is one."""
+        audit = self.audit
+        if audit is None:
+            return None
+        return Shared(lambda: audit_markdown(audit), "calitui-audit.md", audit_formats(audit), audit.unread)
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -250,9 +256,6 @@ class MeshScreen(Screen[Audit | None]):
         """Enter means something else now."""
         self._rename_keys()
 
-    def _say(self, text: str, style: str) -> None:
-        self.query_one(KeyBar).say(Content.styled(clean(text), style))
-
     @on(Refused)
     def _refused(self, message: Refused) -> None:
         self._say(message.words, "bold $warn")
@@ -307,35 +310,10 @@ class MeshScreen(Screen[Audit | None]):
             subject = f"{self.session.origin}, all nodes"
             self.app.push_screen(FindingsScreen(subject, audit.findings, audit.unchecked, start_at))
 
-    def action_copy(self) -> None:
-        """The whole audit as Markdown, through the terminal."""
-        if self.audit is not None:
-            text = audit_markdown(self.audit)
-            self.app.copy_to_clipboard(text)
-            lines = count(len(text.splitlines()), "line")
-            self._say(f"Copied {lines} of Markdown, if this terminal allows OSC 52 (e writes a file)", "bold $good")
-
-    def action_export(self) -> None:
-        """Write a file."""
-
-        def written(result: str | None) -> None:
-            if result:
-                self._say(result, "bold $good")
-
-        if self.audit is not None:
-            self.app.push_screen(ExportScreen("calitui-audit.md", audit_formats(self.audit)), written)
-
     def action_again(self) -> None:
         """Read again; the old audit stays until the new one is complete."""
         if not self.auditor.busy:
             self._read()
-
-    def action_unread(self) -> None:
-        """Everything that was not read."""
-        if self.audit is not None and self.audit.unread:
-            self.app.push_screen(UnreadScreen(self.audit.unread))
-        elif self.audit is not None:
-            self._say("Everything that was asked for has been read", "bold $good")
 
     def action_back(self) -> None:
         """Stop reading, else go back."""

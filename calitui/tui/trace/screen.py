@@ -15,15 +15,18 @@ from textual.content import Content
 from textual.widgets import Static
 
 from calitui.errors import CalituiError, Cancelled
+from calitui.report import as_markdown
 from calitui.report.proved import all_answered, loss, proof_line
 from calitui.session import Session
 from calitui.trace.compare import Change, compare
 from calitui.trace.finding import Finding
 from calitui.trace.path import Trace, Verdict
 from calitui.tui.actions import EVERYWHERE, TRACE, bindings
+from calitui.tui.export import suggested, trace_formats
 from calitui.tui.findings.screen import FindingsScreen
 from calitui.tui.lines import KeyBar
 from calitui.tui.messages import TraceFailed, TraceProgress, TraceRead, WalkthroughWanted
+from calitui.tui.sharing import Shared, SharingScreen
 from calitui.tui.text import clock
 from calitui.tui.trace import log, why
 from calitui.tui.trace.changes import ChangesScreen
@@ -32,7 +35,6 @@ from calitui.tui.trace.panes import HopPane, Paths
 from calitui.tui.trace.pathview import PathView
 from calitui.tui.trace.proving import ProofScreen
 from calitui.tui.trace.reader import Reader
-from calitui.tui.trace.sharing import SharingScreen
 from calitui.tui.trace.top import Top
 from calitui.tui.trace.views import asked_again, first_look, over_other_family, swapped
 
@@ -40,7 +42,7 @@ MEDIUM = 110
 WIDE = 170
 
 
-class TraceScreen(SharingScreen):
+class TraceScreen(SharingScreen[None]):
     """Reads a trace, shows it, reads it again."""
 
     CSS_PATH = "trace.tcss"
@@ -59,6 +61,13 @@ class TraceScreen(SharingScreen):
         self.log_lines: list[Content] = []
         self.error: CalituiError | None = None
         self.mode = ""
+
+    def shared(self) -> Shared | None:
+        """The trace, once there is one."""
+        trace = self.trace
+        if trace is None:
+            return None
+        return Shared(lambda: as_markdown(trace), suggested(trace), trace_formats(trace), trace.unread)
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
