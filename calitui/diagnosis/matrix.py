@@ -136,17 +136,15 @@ class _Picture:
         node = self._index.get(finding.node or "")
         if node is None:
             return
-        if cut in (Cut.OUT, Cut.IN):
-            others = (self._index[name] for name in finding.affected if name in self._index)
-            yield from ((node, other) if cut is Cut.OUT else (other, node) for other in others)
-            return
-        if cut is Cut.OF_ADDRESS and not self._holds_address(finding):
-            others = (self._index[name] for name in finding.affected if name in self._index)
-            yield from (pair for other in others for pair in ((node, other), (other, node)))
-            return
-        for name, other in self._index.items():
-            if cut is not Cut.TUNNELLED or (finding.node or "", name) in self._tunnelled:
-                yield from ((node, other), (other, node))
+        wide = cut in (Cut.ALL, Cut.TUNNELLED) or (cut is Cut.OF_ADDRESS and self._holds_address(finding))
+        for name in self._index if wide else finding.affected:
+            other = self._index.get(name)
+            if other is None or (cut is Cut.TUNNELLED and (finding.node or "", name) not in self._tunnelled):
+                continue
+            if cut is not Cut.IN:
+                yield node, other
+            if cut is not Cut.OUT:
+                yield other, node
 
     def _holds_address(self, finding: Finding) -> bool:
         place = self._scene.place(finding.node or "")
@@ -156,13 +154,14 @@ class _Picture:
 
     @cached_property
     def _tunnelled(self) -> frozenset[tuple[str, str]]:
-        """The pairs of nodes that talk through a tunnel, in both orders."""
-        suspects = {one.node for one in self._grouped.every if one.code in CATALOGUE and CATALOGUE[one.code].cuts}
+        """The pairs of nodes that talk through a tunnel, in both orders, as far as a fault of tunnels may cut them off."""
+        cutting = {entry.code for entry in CATALOGUE.values() if entry.cuts is Cut.TUNNELLED}
+        suspects = {one.node for one in self._grouped.every if one.code in cutting and one.node is not None}
         found: set[tuple[str, str]] = set()
         for claim in self._claims:
             for name in self._scene.nodes if claim.node in suspects else suspects:
-                expected = self._expectation.route(name, claim) if name is not None and name != claim.node else None
-                if name is not None and expected is not None and expected.carriage is not Carriage.PLAIN:
+                expected = self._expectation.route(name, claim) if name != claim.node else None
+                if expected is not None and expected.carriage is not Carriage.PLAIN:
                     found |= {(name, claim.node), (claim.node, name)}
         return frozenset(found)
 
