@@ -154,7 +154,7 @@ class _Picture:
 
     @cached_property
     def _tunnelled(self) -> frozenset[tuple[str, str]]:
-        """The pairs of nodes that talk through a tunnel, in both orders, as far as a fault of tunnels may cut them off."""
+        """The pairs of nodes that talk through a tunnel, in both orders, where a fault of tunnels may cut them."""
         cutting = {entry.code for entry in CATALOGUE.values() if entry.cuts is Cut.TUNNELLED}
         suspects = {one.node for one in self._grouped.every if one.code in cutting and one.node is not None}
         found: set[tuple[str, str]] = set()
